@@ -1,0 +1,277 @@
+"""The encoder: a bundle on onnxruntime, from paths and texts to codes.
+
+Pictures are decoded by a bounded pool of threads while the batch before them is in onnxruntime; results come in
+the order of the inputs, and a bad input costs its own place only.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milvus_hash.bundle import Bundle, ImageInput, TextInput, read_bundle
+from milvus_hash.codes import Codes, Logits
+from milvus_hash.errors import BundleError, InputError
+from milvus_hash.media.image import ImageSource, load_image
+from milvus_hash.media.text import Tokenizer, check_text
+from milvus_hash.runtime import cpu_count, open_session, resolve_providers
+
+Key = TypeVar("Key", bound=Hashable)
+
+_BATCHES_AHEAD = 3  # decoded pictures that wait for onnxruntime: enough to even out slow files, 5 MB a batch
+
+
+@dataclass(frozen=True, slots=True)
+class Encodings:
+    """Codes ``uint8 (n, bits // 8)`` and the logits ``float32 (n, bits)`` whose signs they are."""
+
+    codes: Codes
+    logits: Logits
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded(Generic[Key]):
+    """One result of :meth:`Encoder.stream`: a code ``uint8 (bits // 8,)`` or the error that took its place."""
+
+    key: Key
+    code: NDArray[np.uint8] | None = None
+    logits: NDArray[np.float32] | None = None
+    error: InputError | None = None
+
+
+class Encoder:
+    """Turns pictures and texts into codes of one Hamming space.
+
+    Attributes:
+        bundle: What is loaded.
+        bits: Full code length; ``bundle.bits`` lists the nested ones.
+        providers: The onnxruntime execution providers in use, in order of preference.
+        threads: Threads of onnxruntime within a graph, and of the decoding pool.
+        batch_size: Inputs per run of a graph.
+    """
+
+    def __init__(self, bundle: Bundle, *, providers: Sequence[str], threads: int, arena: bool, batch_size: int) -> None:
+        self.bundle = bundle
+        self.bits = bundle.bits[-1]
+        self.providers = tuple(providers)
+        self.threads = threads
+        self.batch_size = batch_size
+        self._arena = arena
+        self._runs: dict[str, Callable[[list[Any]], Encodings]] = {}
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        providers: Sequence[str] | None = None,
+        threads: int = 0,
+        arena: bool = True,
+        batch_size: int = 32,
+    ) -> Encoder:
+        """Load and verify the bundle in folder ``path``; a graph is opened when it is first needed.
+
+        Args:
+            path: The bundle.
+            providers: onnxruntime providers, best first, for instance ``["CUDAExecutionProvider"]`` or
+                ``["cuda"]``; the CPU when absent.
+            threads: Threads of onnxruntime and of the decoding pool; 0 takes every core this process may use.
+            arena: Let onnxruntime keep memory between runs: faster, larger.
+            batch_size: Inputs per run of a graph.
+
+        Raises:
+            BundleError: The bundle is broken.
+            ProviderError: A provider is not available; the message lists those that are.
+            MissingExtra: onnxruntime is not installed.
+
+        Example:
+            >>> from milvus_hash.bundle import starter_path
+            >>> encoder = Encoder.load(starter_path())
+            >>> encoder.encode_texts(["a red flower"]).shape
+            (1, 8)
+        """
+        if threads < 0 or batch_size < 1:
+            raise InputError(f"threads={threads} and batch_size={batch_size}: at least 0 and 1 are needed")
+        return cls(
+            read_bundle(path),
+            providers=resolve_providers(providers),
+            threads=threads or cpu_count(),
+            arena=arena,
+            batch_size=batch_size,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """The bundle's fingerprint: codes of equal fingerprints may be compared."""
+        return self.bundle.fingerprint
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What this bundle can encode, sorted."""
+        return tuple(sorted(self.bundle.modalities))
+
+    def encode_images(self, images: Sequence[ImageSource], *, bits: int | None = None) -> Codes:
+        """Codes ``uint8 (n, bits // 8)`` of pictures: paths, file bytes or Pillow images.
+
+        Raises:
+            InputError: The first picture that cannot be used, by its position.
+        """
+        return self.encode("image", images, bits=bits).codes
+
+    def encode_texts(self, texts: Sequence[str], *, bits: int | None = None) -> Codes:
+        """Codes ``uint8 (n, bits // 8)`` of texts.
+
+        Raises:
+            InputError: The first text that cannot be used, by its position.
+        """
+        return self.encode("text", texts, bits=bits).codes
+
+    def encode(self, modality: str, sources: Sequence[Any], *, bits: int | None = None) -> Encodings:
+        """Codes and logits of ``sources``, all of one modality.
+
+        Raises:
+            InputError: The first source that cannot be used, or a modality or length that the bundle lacks.
+        """
+        if isinstance(sources, (str, bytes)):
+            raise InputError(f"one {type(sources).__name__} is given where a list is needed; write [source]")
+        bits = self.check_bits(bits)
+        codes = np.empty((len(sources), bits // 8), dtype=np.uint8)
+        logits = np.empty((len(sources), bits), dtype=np.float32)
+        for row in self.stream(modality, enumerate(sources), bits=bits):
+            if row.code is None or row.logits is None:
+                raise InputError(f"{modality} {row.key}: {row.error}") from row.error
+            codes[row.key], logits[row.key] = row.code, row.logits
+        return Encodings(codes, logits)
+
+    def stream(
+        self, modality: str, items: Iterable[tuple[Key, Any]], *, bits: int | None = None
+    ) -> Iterator[Encoded[Key]]:
+        """Encode ``(key, source)`` pairs one after the other: one :class:`Encoded` each, in their order.
+
+        Memory is bounded by a few batches, however many items there are.
+
+        Args:
+            modality: ``image`` or ``text``.
+            items: Pairs of a key, which comes back untouched, and a source.
+            bits: A length that the bundle lists; the full length when absent.
+
+        Raises:
+            InputError: The bundle has no such modality or length.
+        """
+        bits = self.check_bits(bits)
+        run = self._run(modality)
+        return self._stream(run, self._decoded(modality, items), bits)
+
+    def check_bits(self, bits: int | None) -> int:
+        """Return ``bits``, or the full length for None.
+
+        Raises:
+            InputError: The bundle does not list this length.
+        """
+        if bits is None:
+            return self.bits
+        if bits not in self.bundle.bits:
+            raise InputError(f"{self.bundle.name} has no codes of {bits} bits; it lists {list(self.bundle.bits)}")
+        return bits
+
+    def _stream(
+        self,
+        run: Callable[[list[Any]], Encodings],
+        decoded: Iterator[list[tuple[Key, Any]]],
+        bits: int,
+    ) -> Iterator[Encoded[Key]]:
+        for batch in decoded:
+            good = [value for _, value in batch if not isinstance(value, InputError)]
+            out = run(good) if good else None
+            row = 0
+            for key, value in batch:
+                if out is None or isinstance(value, InputError):
+                    yield Encoded(key, error=value)
+                else:
+                    yield Encoded(key, out.codes[row, : bits // 8], out.logits[row, :bits])
+                    row += 1
+
+    def _decoded(self, modality: str, items: Iterable[tuple[Key, Any]]) -> Iterator[list[tuple[Key, Any]]]:
+        """Batches of (key, decoded value or InputError)."""
+        target = self.bundle.modalities[modality].input
+        if isinstance(target, TextInput):
+            rest = iter(items)
+            while batch := list(islice(rest, self.batch_size)):
+                yield [(key, _attempt(check_text, source)) for key, source in batch]
+        else:
+            yield from self._decoded_ahead(items, lambda source: load_image(source, target))
+
+    def _decoded_ahead(
+        self, items: Iterable[tuple[Key, Any]], decode: Callable[[Any], Any]
+    ) -> Iterator[list[tuple[Key, Any]]]:
+        rest = iter(items)
+        waiting: deque[tuple[Key, Future[Any]]] = deque()
+        pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
+
+        def refill() -> None:
+            room = self.batch_size * (_BATCHES_AHEAD + 1) - len(waiting)
+            for key, source in islice(rest, room):
+                waiting.append((key, pool.submit(_attempt, decode, source)))
+
+        try:
+            refill()
+            while waiting:
+                keys_futures = [waiting.popleft() for _ in range(min(self.batch_size, len(waiting)))]
+                batch = [(key, future.result()) for key, future in keys_futures]
+                refill()  # the pool works on these while the caller has this batch in onnxruntime
+                yield batch
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, modality: str) -> Callable[[list[Any]], Encodings]:
+        """The function that puts one batch of decoded values through the graph of ``modality``."""
+        if modality not in self.bundle.modalities:
+            raise InputError(f"{self.bundle.name} cannot encode {modality!r}; it has {', '.join(self.modalities)}")
+        if modality not in self._runs:
+            self._runs[modality] = self._open(modality)
+        return self._runs[modality]
+
+    def _open(self, modality: str) -> Callable[[list[Any]], Encodings]:
+        entry = self.bundle.modalities[modality]
+        graph = self.bundle.path / entry.graph
+        session = open_session(graph, providers=self.providers, threads=self.threads, arena=self._arena)
+        names = {i.name for i in session.get_inputs()}, {o.name for o in session.get_outputs()}
+        is_image = isinstance(entry.input, ImageInput)
+        wanted = {"image"} if is_image else {"input_ids", "attention_mask"}
+        if names != (wanted, {"code", "logits"}):
+            raise BundleError(
+                f"{graph} has inputs {sorted(names[0])} and outputs {sorted(names[1])}; "
+                f"{sorted(wanted)} and ['code', 'logits'] are needed: export the model again"
+            )
+        if isinstance(entry.input, TextInput):
+            tokenize = Tokenizer(self.bundle.path / entry.input.tokenizer, entry.input.length)
+
+            def feed(values: list[Any]) -> dict[str, NDArray[Any]]:
+                input_ids, attention_mask = tokenize(values)
+                return {"input_ids": input_ids, "attention_mask": attention_mask}
+        else:
+
+            def feed(values: list[Any]) -> dict[str, NDArray[Any]]:
+                return {"image": np.stack(values)}
+
+        def run(values: list[Any]) -> Encodings:
+            codes, logits = session.run(["code", "logits"], feed(values))
+            return Encodings(codes, logits)
+
+        return run
+
+
+def _attempt(function: Callable[[Any], Any], source: Any) -> Any:  # noqa: ANN401 (whatever the media function gives)
+    """The result of ``function``, or the InputError itself: an error takes the place of its value."""
+    try:
+        return function(source)
+    except InputError as error:
+        return error

@@ -1,0 +1,138 @@
+"""A picture, wherever it comes from, becomes the array that an image graph takes.
+
+EXIF orientation is applied, transparency is laid on white, palettes, grey, 16-bit and CMYK become RGB, of an
+animation the first frame counts. A picture that cannot be used raises :class:`InputError` and nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milvus_hash.bundle import ImageInput
+from milvus_hash.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ImageSource: TypeAlias = "str | Path | bytes | Image.Image"
+
+MAX_PIXELS = 64_000_000  # decoded, about 256 MB a picture; larger ones are taken for decompression bombs
+
+
+def load_image(source: ImageSource, target: ImageInput) -> NDArray[np.uint8]:
+    """Load a picture as uint8 ``(size, size, 3)``, RGB, resized as ``target`` says.
+
+    Args:
+        source: A path, the bytes of a file, or a Pillow image.
+        target: Size and resize rule, as the bundle states them.
+
+    Raises:
+        InputError: Missing, empty, not a picture, truncated, or of more than ``MAX_PIXELS`` pixels.
+
+    Example:
+        >>> from PIL import Image
+        >>> load_image(Image.new("RGB", (30, 20), "red"), ImageInput(size=8))[0, 0].tolist()
+        [255, 0, 0]
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    name = "the picture" if isinstance(source, (bytes, Image.Image)) else str(source)
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of odd metadata and of sizes; the first does not matter, the second is checked here
+            warnings.simplefilter("ignore")
+            if isinstance(source, Image.Image):
+                return _convert(source, target, name)
+            with _open(source, name) as picture:
+                return _convert(picture, target, name)
+    except UnidentifiedImageError as error:
+        raise InputError(f"{name} is not a picture that Pillow can read") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(_too_large(name)) from error
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError(f"{name} does not fit into memory") from error
+    except Exception as error:  # Pillow's decoders raise whatever a broken file provokes in them
+        raise InputError(f"{name} cannot be decoded: {_reason(error)}") from error
+
+
+def _open(source: str | Path | bytes, name: str) -> Image.Image:
+    from PIL import Image
+
+    if isinstance(source, bytes):
+        if not source:
+            raise InputError(f"{name} is empty (0 bytes)")
+        return Image.open(io.BytesIO(source))
+    try:
+        status = Path(source).stat()  # one call: what is not a plain file could block for ever when opened
+    except FileNotFoundError as error:
+        raise InputError(f"{name} does not exist") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(f"{name} is a directory, not a picture")
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{name} is not a plain file")
+    if not status.st_size:
+        raise InputError(f"{name} is empty (0 bytes)")
+    return Image.open(source)
+
+
+def _convert(picture: Image.Image, target: ImageInput, name: str) -> NDArray[np.uint8]:
+    from PIL import ImageOps
+
+    width, height = picture.size
+    if not width or not height:
+        raise InputError(f"{name} has no pixels ({width} x {height})")
+    if width * height > MAX_PIXELS:
+        raise InputError(_too_large(name, width * height))
+    if picture.format == "JPEG" and target.resize == "squash":
+        picture.draft("RGB", (target.size, target.size))  # decode at a fraction of the size: same content, faster
+    upright = ImageOps.exif_transpose(picture)
+    return np.asarray(_resize(_to_rgb(upright), target), dtype=np.uint8)
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    """RGB on white; 16-bit and float greys are scaled into 0..255 instead of being cut off."""
+    from PIL import Image
+
+    if picture.mode.startswith("I;16") or picture.mode == "I":
+        grey = np.asarray(picture, dtype=np.float64) / 257.0  # 65535 -> 255
+        picture = Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8))
+    elif picture.mode == "F":
+        values = np.nan_to_num(np.asarray(picture, dtype=np.float64))
+        scale = 255.0 if values.max(initial=0.0) <= 1.0 else 1.0
+        picture = Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    rgba = picture.convert("RGBA")
+    white = Image.new("RGB", rgba.size, "white")
+    white.paste(rgba, mask=rgba.getchannel("A"))
+    return white
+
+
+def _resize(picture: Image.Image, target: ImageInput) -> Image.Image:
+    from PIL import Image, ImageOps
+
+    side = (target.size, target.size)
+    bilinear = Image.Resampling.BILINEAR
+    if target.resize == "pad":
+        return ImageOps.pad(picture, side, bilinear, color="white")
+    if target.resize == "crop":
+        return ImageOps.fit(picture, side, bilinear)
+    return picture.resize(side, bilinear, reducing_gap=2.0)
+
+
+def _too_large(name: str, pixels: int | None = None) -> str:
+    has = f"{pixels:,} pixels" if pixels else "too many pixels"
+    return f"{name} has {has}; at most {MAX_PIXELS:,} are decoded (a larger one is taken for a decompression bomb)"
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
