@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 ImageSource: TypeAlias = "str | Path | bytes | Image.Image"
 
-MAX_PIXELS = 64_000_000  # decoded, about 256 MB a picture; larger ones are taken for decompression bombs
+MAX_PIXELS = 178_956_970  # 1 GB as RGB, where Pillow too sees a decompression bomb
+_LARGE = 16_000_000  # pixels from which a picture is converted strip by strip, to need little more than its decoding
 
 
 def load_image(source: ImageSource, target: ImageInput) -> NDArray[np.uint8]:
@@ -41,6 +42,19 @@ def load_image(source: ImageSource, target: ImageInput) -> NDArray[np.uint8]:
         >>> load_image(Image.new("RGB", (30, 20), "red"), ImageInput(size=8))[0, 0].tolist()
         [255, 0, 0]
     """
+    return np.asarray(_resize(read_picture(source, side=target.size), target), dtype=np.uint8)
+
+
+def read_picture(source: ImageSource, *, side: int | None = None) -> Image.Image:
+    """Read a picture upright, in RGB, on white.
+
+    Args:
+        source: A path, the bytes of a file, or a Pillow image.
+        side: The picture will be shrunk to about this many pixels: a JPEG is then decoded at a fraction of its size.
+
+    Raises:
+        InputError: As :func:`load_image`.
+    """
     from PIL import Image, UnidentifiedImageError
 
     name = "the picture" if isinstance(source, (bytes, Image.Image)) else str(source)
@@ -49,9 +63,9 @@ def load_image(source: ImageSource, target: ImageInput) -> NDArray[np.uint8]:
             # Pillow warns of odd metadata and of sizes; the first does not matter, the second is checked here
             warnings.simplefilter("ignore")
             if isinstance(source, Image.Image):
-                return _convert(source, target, name)
+                return _convert(source, side, name)
             with _open(source, name) as picture:
-                return _convert(picture, target, name)
+                return _convert(picture, side, name)
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is not a picture that Pillow can read") from error
     except Image.DecompressionBombError as error:
@@ -84,18 +98,35 @@ def _open(source: str | Path | bytes, name: str) -> Image.Image:
     return Image.open(source)
 
 
-def _convert(picture: Image.Image, target: ImageInput, name: str) -> NDArray[np.uint8]:
-    from PIL import ImageOps
+def _convert(picture: Image.Image, side: int | None, name: str) -> Image.Image:
+    from PIL import ExifTags, ImageOps
 
     width, height = picture.size
     if not width or not height:
         raise InputError(f"{name} has no pixels ({width} x {height})")
     if width * height > MAX_PIXELS:
         raise InputError(_too_large(name, width * height))
-    if picture.format == "JPEG" and target.resize == "squash":
-        picture.draft("RGB", (target.size, target.size))  # decode at a fraction of the size: same content, faster
-    upright = ImageOps.exif_transpose(picture)
-    return np.asarray(_resize(_to_rgb(upright), target), dtype=np.uint8)
+    if side is not None and picture.format == "JPEG":
+        picture.draft("RGB", (side, side))
+    picture.load()  # before the orientation is known: PNG may hold it behind the pixels
+    upright = ImageOps.exif_transpose(picture) if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1 else picture
+    if side is not None and width * height > _LARGE:
+        return _shrink(upright, side)
+    return _to_rgb(upright)
+
+
+def _shrink(picture: Image.Image, side: int) -> Image.Image:
+    """RGB on white, reduced by a whole factor that leaves at least twice ``side`` pixels; strip by strip."""
+    from PIL import Image
+
+    width, height = picture.size
+    factor = max(1, min(width, height) // (2 * side))
+    small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    rows = 64 * factor
+    for top in range(0, height, rows):
+        strip = picture.crop((0, top, width, min(top + rows, height)))
+        small.paste(_to_rgb(strip).reduce(factor), (0, top // factor))
+    return small
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:

@@ -125,7 +125,7 @@ def files(tmp_path):
         "text": (b"hello, I am a text", "not a picture"),
         "zero-size": (png_of(0, 5), "cannot be decoded|no pixels|not a picture"),
         "bomb": (png_of(60_000, 60_000), "decompression bomb"),
-        "large": (png_of(9_000, 9_000), "decompression bomb"),
+        "large": (png_of(13_400, 13_400), "decompression bomb"),
         "no-rows": (png_of(50, 50), "cannot be decoded"),
     }
     for name, (data, reason) in contents.items():
@@ -151,6 +151,18 @@ def test_pixel_limit_holds_for_pillow_images_too(monkeypatch):
     monkeypatch.setattr(media, "MAX_PIXELS", 99)
     with pytest.raises(InputError, match="100 pixels; at most 99"):
         load_image(Image.new("RGB", (10, 10)), TINY)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
+def test_large_pictures_are_reduced_in_strips(monkeypatch, mode):
+    rng = np.random.default_rng(0)
+    smooth = Image.fromarray(rng.integers(0, 256, (2, 2, 4), dtype=np.uint8)).resize(
+        (391, 287), Image.Resampling.BICUBIC
+    )
+    picture = smooth.convert(mode)
+    whole = load_image(picture, TINY).astype(int)
+    monkeypatch.setattr(media, "_LARGE", 1000)
+    assert abs(load_image(picture, TINY).astype(int) - whole).max() <= 6
 
 
 def test_fuzzed_pictures_never_raise_anything_else():

@@ -1,0 +1,1 @@
+"""Methods: a small class each, with networks and a training step."""

@@ -1,0 +1,96 @@
+"""Rebuild what ships inside the package: the starter bundle and the sample.
+
+::
+
+    python -m milvus_hash_export.starter --root /usr/share/openclipart --out milvus_hash/starter
+
+Trains ``recipes/starter.toml`` on the training split of clipart, exports it as int8, and picks the sample from
+the query split, which the training never saw.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from milvus_hash.errors import InputError
+from milvus_hash.manifest import write_manifest
+from milvus_hash.media.image import read_picture
+from milvus_hash.record import Record
+from milvus_hash_export.datasets import DATASETS
+
+SAMPLE_SIZE = 250
+_SIDE = 256  # longest side of a sample picture, in pixels
+
+
+@click.command()
+@click.option("--root", type=click.Path(exists=True, path_type=Path), required=True, help="Folder with png/ and svg/.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder that gets bundle/ and sample/.")
+def main(root: Path, out: Path) -> None:
+    """Train and export the starter bundle, and pick the sample."""
+    from milvus_hash_export.export import export
+    from milvus_hash_export.train import train
+
+    records = list(DATASETS["openclipart"](root))
+    free = (r for r in records if r.metadata["licence"] == "public domain" and r.texts)
+    write_sample((r for r in free if "query" in r.splits), out / "sample")
+    with tempfile.TemporaryDirectory() as scratch:
+        manifest = Path(scratch) / "clipart.jsonl"
+        write_manifest(manifest, records)
+        train(manifest, Path(scratch) / "run", recipe="starter")
+        export(Path(scratch) / "run", out / "bundle", quantize="int8")
+
+
+def write_sample(records: Iterable[Record], folder: Path) -> int:
+    """Write up to ``SAMPLE_SIZE`` pictures of ``records`` with their texts to ``folder``; return their number."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "images").mkdir(parents=True)
+    return write_manifest(folder / "manifest.jsonl", _shrunk(_spread(records), folder / "images"))
+
+
+def _spread(records: Iterable[Record]) -> Iterator[Record]:
+    """Records in an order that takes one of every label in turn, each label's by hash of the id."""
+    by_label: dict[str, list[Record]] = {}
+    for record in sorted(records, key=lambda r: hashlib.sha256(r.id.encode()).digest()):
+        by_label.setdefault(record.labels[0], []).append(record)
+    queues = [by_label[label] for label in sorted(by_label)]
+    while any(queues):
+        yield from (queue.pop(0) for queue in queues if queue)
+
+
+def _shrunk(records: Iterable[Record], folder: Path) -> Iterator[Record]:
+    """The first ``SAMPLE_SIZE`` records whose pictures differ, each with a small copy of its picture."""
+    seen: set[bytes] = set()
+    for record in records:
+        if len(seen) == SAMPLE_SIZE:
+            return
+        try:
+            data = _small_webp(record)
+        except InputError:
+            continue
+        digest = hashlib.sha256(data).digest()
+        if digest not in seen:
+            seen.add(digest)
+            path = folder / f"{record.id.replace('/', '-')}.webp"
+            path.write_bytes(data)
+            yield replace(record, image=str(path), splits=("database",))
+
+
+def _small_webp(record: Record) -> bytes:
+    """The picture of ``record``, at most ``_SIDE`` pixels on its longest side, as WebP."""
+    picture = read_picture(record.image or "")
+    picture.thumbnail((_SIDE, _SIDE))
+    stream = io.BytesIO()
+    picture.save(stream, "WEBP", quality=80, method=6)
+    return stream.getvalue()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""``milvus-hash ingest``: a folder or a manifest into a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from milvus_hash.cli.interrupt import Interrupt
+from milvus_hash.cli.options import (
+    FILE,
+    Connection,
+    Model,
+    collection_option,
+    connection_options,
+    examples,
+    model_options,
+    quiet_option,
+    say,
+)
+
+if TYPE_CHECKING:
+    from milvus_hash.collection import HashCollection
+    from milvus_hash.ingest import Counts
+
+_TYPES = {"str": str, "int": int, "float": float, "bool": bool}
+
+
+def _fields(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, type]:
+    """``("year:int",)`` as ``{"year": int}``."""
+    fields = {}
+    for value in values:
+        name, _, kind = value.partition(":")
+        if not name or kind not in _TYPES:
+            raise click.BadParameter(f"{value!r} is not NAME:TYPE with one of the types {', '.join(_TYPES)}")
+        fields[name] = _TYPES[kind]
+    return fields
+
+
+@click.command(
+    epilog=examples(
+        "milvus-hash ingest my_pictures/",
+        "milvus-hash ingest shop.parquet --collection shop --field price:float --field brand:str",
+        "milvus-hash ingest shop.parquet --collection shop --resume",
+        "milvus-hash ingest shop.parquet --uri http://localhost:19530 --index BIN_IVF_FLAT --bits 64",
+    )
+)
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@model_options
+@collection_option
+@connection_options
+@click.option("--bits", type=int, help="Code length, one that the bundle lists.  [default: the full length]")
+@click.option(
+    "--index",
+    type=click.Choice(["auto", "BIN_FLAT", "BIN_IVF_FLAT"], case_sensitive=False),
+    default="auto",
+    show_default=True,
+    help="Index of a new collection: BIN_FLAT is exact, BIN_IVF_FLAT faster on a server with millions of rows.",
+)
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    metavar="NAME:TYPE",
+    callback=_fields,
+    help="Declare a metadata column of a new collection (str, int, float, bool); others stay dynamic.",
+)
+@click.option("--resume", is_flag=True, help="Leave out rows that are in the collection already.")
+@click.option(
+    "--rejects",
+    type=FILE,
+    default="rejects.jsonl",
+    show_default=True,
+    help="Where inputs that could not be used are listed: id, path, reason.",
+)
+@quiet_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    source: Path,
+    model: Model,
+    collection: str,
+    connection: Connection,
+    bits: int | None,
+    index: str,
+    fields: dict[str, type],
+    resume: bool,
+    rejects: Path,
+    quiet: bool,
+) -> None:
+    """Encode SOURCE and write the codes to Milvus.
+
+    SOURCE is a folder of pictures and texts, or a manifest (Parquet, JSON Lines or CSV with the columns id, image,
+    text, labels, split; every other column is stored as metadata). The collection is made when it is not there.
+
+    A bad input never stops the run: it is listed in the rejects file, and the exit code is 3. An interrupted run
+    goes on with --resume.
+    """
+    from milvus_hash.ingest import RejectsFile, ingest
+    from milvus_hash.manifest import read_source
+
+    target = _open_or_create(collection, model, connection, bits, index.upper() if index != "auto" else index, fields)
+    try:
+        with Interrupt() as interrupt, RejectsFile(rejects) as rejected, progress_bar(quiet=quiet) as progress:
+            counts = ingest(
+                read_source(source.absolute()),
+                target,
+                resume=resume,
+                progress=progress,
+                on_reject=rejected,
+                stop=interrupt,
+            )
+    finally:
+        target.close()
+    say(summary(counts, f"collection {collection!r} in {target.uri}"), quiet=quiet)
+    if counts.rejected:
+        say(f"{counts.rejected:,} inputs were rejected; {rejects} lists them with the reasons", quiet=quiet)
+    if interrupt():
+        say("Interrupted. What was encoded is written; run the same command with --resume to go on.")
+        ctx.exit(interrupt.exit_code)
+    ctx.exit(3 if counts.rejected else 0)
+
+
+def _open_or_create(
+    name: str, model: Model, connection: Connection, bits: int | None, index: str, fields: dict[str, type]
+) -> HashCollection:
+    from milvus_hash.collection import HashCollection
+    from milvus_hash.errors import InputError
+
+    encoder = model.load()
+    if not HashCollection.exists(name, **connection.kwargs()):
+        return HashCollection.create(name, encoder, bits=bits, index=index, fields=fields, **connection.kwargs())
+    found = HashCollection.open(name, encoder, **connection.kwargs())
+    wanted = {"bits": bits, "index": None if index == "auto" else index, "fields": fields or None}
+    for option, value in wanted.items():
+        if value is not None and getattr(found, option) != value:
+            found.close()
+            raise InputError(
+                f"collection {name!r} has {option} {getattr(found, option)!r}, not {value!r}; "
+                "leave the option out, or name another --collection"
+            )
+    return found
+
+
+def summary(counts: Counts, where: str) -> str:
+    """What an ingest did, and the rates of its parts."""
+    seconds = counts.seconds
+    done = counts.written + counts.rejected
+
+    def part(name: str, spent: float) -> str:
+        return f"{name} {spent:.1f} s" + (f" ({done / spent:,.0f} rows/s)" if spent > 0.05 else "")
+
+    return (
+        f"{counts.written:,} rows written, {counts.skipped:,} skipped, {counts.rejected:,} rejected: {where}\n"
+        f"{part('total', seconds.total)}; {part('encode', seconds.encode)}, {part('insert', seconds.insert)} "
+        "besides (insertion overlaps with encoding)"
+    )
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, where stderr is a terminal; what is yielded takes the number of new rows."""
+    from tqdm import tqdm
+
+    with tqdm(unit=" rows", disable=True if quiet else None, leave=False) as bar:
+
+        def advance(rows: int) -> None:
+            bar.update(rows)
+
+        yield advance

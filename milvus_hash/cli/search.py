@@ -1,0 +1,117 @@
+"""``milvus-hash search``: words or pictures in, hits out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+import click
+
+from milvus_hash.cli.options import (
+    FILE,
+    Connection,
+    Model,
+    collection_option,
+    connection_options,
+    examples,
+    model_options,
+    quiet_option,
+    say,
+)
+from milvus_hash.cli.output import emit
+from milvus_hash.sheet import Answer, write_sheet
+
+_TEXT_SHOWN = 60  # characters of a text in a table
+
+
+@click.command(
+    epilog=examples(
+        'milvus-hash search --text "a red flower"',
+        "milvus-hash search --image rose.png --into text --limit 3",
+        "milvus-hash search --text cat --text dog --filter 'licence == \"CC0\"' --sheet pets.html",
+    )
+)
+@click.option("--text", "-t", "texts", multiple=True, metavar="TEXT", help="Ask with words; may be repeated.")
+@click.option("--image", "-i", "images", multiple=True, type=FILE, help="Ask with a picture; may be repeated.")
+@click.option(
+    "--into", type=click.Choice(["image", "text"]), default="image", show_default=True, help="What to look for."
+)
+@click.option("--limit", "-n", type=click.IntRange(1, 16384), default=10, show_default=True, help="Hits per question.")
+@click.option("--filter", "expression", default="", metavar="EXPR", help="Milvus filter, for instance 'year > 2004'.")
+@click.option("--sheet", type=FILE, help="Draw the hits as a contact sheet: FILE.png or FILE.html.")
+@model_options
+@collection_option
+@connection_options
+@quiet_option
+def command(
+    texts: tuple[str, ...],
+    images: tuple[Path, ...],
+    into: str,
+    limit: int,
+    expression: str,
+    sheet: Path | None,
+    model: Model,
+    collection: str,
+    connection: Connection,
+    quiet: bool,
+) -> None:
+    """Find the nearest rows of a collection for each question.
+
+    Hits are ordered by Hamming distance, then by item. On a terminal they are a table; into a pipe they go as JSON
+    lines with the keys query, rank, item, modality, ordinal, distance, score and fields.
+    """
+    from milvus_hash.collection import HashCollection
+
+    if not texts and not images:
+        raise click.UsageError("ask something: --text TEXT or --image FILE (both may be repeated)")
+    found = HashCollection.open(collection, model.load(), **connection.kwargs())
+    try:
+        questions = [*((text, None) for text in texts), *((None, str(path)) for path in images)]
+        answers = [
+            Answer(found.search(text=text, image=image, into=into, limit=limit, filter=expression), text, image)
+            for text, image in questions
+        ]
+    finally:
+        found.close()
+    emit_answers(answers)
+    if sheet is not None:
+        write_sheet(sheet, answers)
+        say(f"contact sheet: {sheet}", quiet=quiet)
+
+
+def emit_answers(answers: Sequence[Answer]) -> None:
+    """All hits on stdout; a table leaves out the question where there is only one."""
+    columns: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+        "query": lambda row: next(iter(row["query"].values())),
+        "distance": itemgetter("distance"),
+        "score": itemgetter("score"),
+        "item": itemgetter("item"),
+        "text": lambda row: shorten(row["fields"].get("text", ""), _TEXT_SHOWN, placeholder="…"),
+        "path": lambda row: _path(row["item"], row["fields"].get("path", "")),
+    }
+    if len(answers) == 1:
+        del columns["query"]
+    emit((row for answer in answers for row in _rows(answer)), columns)
+
+
+def _path(item: str, path: str) -> str:
+    """The path of a hit, where the item does not say it already."""
+    return "" if path.endswith(item) else path
+
+
+def _rows(answer: Answer) -> Iterator[dict[str, Any]]:
+    query = {"text": answer.text} if answer.text is not None else {"image": answer.image}
+    for rank, hit in enumerate(answer.hits, start=1):
+        yield {
+            "query": query,
+            "rank": rank,
+            "item": hit.item,
+            "modality": hit.modality,
+            "ordinal": hit.ordinal,
+            "distance": hit.distance,
+            "score": hit.score,
+            "fields": hit.fields,
+        }

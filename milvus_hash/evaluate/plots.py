@@ -1,0 +1,68 @@
+"""The picture of a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from milvus_hash.extras import require
+
+if TYPE_CHECKING:
+    from milvus_hash.evaluate.report import Report
+
+_COLOURS = {"image->text": "#0b6e99", "text->image": "#d1495b", "image->image": "#66a182", "text->text": "#edae49"}
+_LINES = ("-", "--", ":", "-.")  # one a length, the longest first
+
+
+def draw(report: Report, path: Path) -> None:
+    """Draw precision against recall, precision at k and bit balance as a PNG of 1,500 x 600 pixels.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    require("matplotlib", "eval")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(15, 6), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)  # no window system, and no global state as pyplot has
+    curve, at_k, balance = figure.subplots(1, 3)
+    _draw_tasks(report, curve, at_k)
+    _draw_balance(report, balance)
+    for axes in (curve, at_k, balance):
+        axes.grid(visible=True, color="#dddddd", linewidth=0.5)
+    balance.legend(fontsize=8, frameon=False)
+    if report.tasks:  # one legend for both, where it covers no line
+        figure.legend(
+            *curve.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, frameon=False
+        )
+    figure.suptitle(f"{report.bundle} on {Path(report.manifest).name}")
+    figure.savefig(path, format="png")
+
+
+def _draw_tasks(report: Report, curve: Any, at_k: Any) -> None:  # noqa: ANN401 (matplotlib axes)
+    lengths = sorted({task.bits for task in report.tasks}, reverse=True)
+    for task in report.tasks:
+        style = {
+            "color": _COLOURS[task.task],
+            "linestyle": _LINES[lengths.index(task.bits) % len(_LINES)],
+            "label": f"{task.task}, {task.bits} bits, mAP {task.map:.3f}",
+        }
+        curve.plot(task.radius_recall, task.radius_precision, linewidth=1.2, **style)
+        at_k.plot(list(task.precision), list(task.precision.values()), marker="o", markersize=3, **style)
+    curve.set(title="Precision and recall by Hamming radius", xlabel="recall", ylabel="precision")
+    curve.set(xlim=(0, 1), ylim=(0, 1.02))
+    at_k.set(title="Precision at k", xlabel="k", ylabel="precision", ylim=(0, 1.02))
+    at_k.set_xscale("log")
+    ks = list(report.tasks[0].precision) if report.tasks else []
+    at_k.set_xticks(ks, [str(k) for k in ks])
+    at_k.minorticks_off()
+
+
+def _draw_balance(report: Report, axes: Any) -> None:  # noqa: ANN401 (matplotlib axes)
+    longest = max((entry.bits for entry in report.bits), default=0)
+    for entry in report.bits:
+        if entry.bits == longest:
+            axes.plot(sorted(entry.ones), label=f"{entry.modality}, entropy {entry.entropy:.3f}", drawstyle="steps-mid")
+    axes.axhline(0.5, color="black", linewidth=0.5)
+    axes.set(title=f"Bit balance, {longest} bits", xlabel="bit, by share", ylabel="share of ones", ylim=(0, 1))

@@ -1,0 +1,86 @@
+"""A report as files: ``report.json`` for programs, ``report.md`` and ``report.png`` for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from milvus_hash.errors import InputError
+from milvus_hash.evaluate.plots import draw
+from milvus_hash.evaluate.report import CONVENTIONS, Report
+
+_SHOWN_REJECTS = 20  # in report.md; report.json has all
+
+
+def write(report: Report, folder: Path | str) -> tuple[Path, Path, Path]:
+    """Write ``report.json``, ``report.md`` and ``report.png`` into ``folder`` and return their paths.
+
+    Raises:
+        InputError: The folder cannot be written.
+        MissingExtra: matplotlib is not installed; the other two files are there by then.
+    """
+    folder = Path(folder)
+    paths = folder / "report.json", folder / "report.md", folder / "report.png"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        paths[0].write_text(report.to_json() + "\n", encoding="utf-8")
+        paths[1].write_text(to_markdown(report), encoding="utf-8")
+        draw(report, paths[2])
+    except OSError as error:
+        raise InputError(f"cannot write the report into {folder}: {error.strerror or error}") from error
+    return paths
+
+
+def to_markdown(report: Report) -> str:
+    """The report as Markdown tables, with the meaning of each column below them."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"# {report.bundle} ({report.method}) on {Path(report.manifest).name}"
+    yield f"\nFingerprint `{report.fingerprint}`.\n"
+    ks = list(report.tasks[0].hit if report.tasks else report.pairs[0].hit if report.pairs else ())
+    if report.tasks:
+        yield "## Retrieval by labels\n"
+        names = [f"{figure}@{k}" for figure in ("precision", "recall", "hit") for k in ks]
+        yield from _table(
+            ["task", "bits", "queries", "queries_without_relevant", "database", "map", *names],
+            [
+                (
+                    *(t.task, t.bits, t.queries, t.queries_without_relevant, t.database, t.map),
+                    *(figure[k] for figure in (t.precision, t.recall, t.hit) for k in ks),
+                )
+                for t in report.tasks
+            ],
+        )
+    if report.pairs:
+        yield "\n## Pairs, one to one\n"
+        yield from _table(
+            ["task", "bits", "queries", "candidates", *(f"hit@{k}" for k in ks)],
+            [[p.task, p.bits, p.queries, p.candidates, *(p.hit[k] for k in ks)] for p in report.pairs],
+        )
+    yield "\n## Bits of the database codes\n"
+    yield from _table(
+        ["modality", "bits", "codes", "ones (least to most)", "entropy", "correlation", "constant", "duplicates"],
+        [
+            (
+                *(b.modality, b.bits, b.codes, f"{min(b.ones):.3f} to {max(b.ones):.3f}"),
+                *(b.entropy, b.correlation, b.constant, b.duplicates),
+            )
+            for b in report.bits
+        ],
+    )
+    yield "\n## Conventions\n"
+    yield from (f"- **{name}**: {meaning}." for name, meaning in CONVENTIONS.items())
+    yield f"\nItems in both splits: {report.overlap:,}.\n\n## Rejects: {len(report.rejects):,}\n"
+    for reject in report.rejects[:_SHOWN_REJECTS]:
+        yield f"- {reject.id!r} ({reject.path!r}): {reject.reason}"
+    if len(report.rejects) > _SHOWN_REJECTS:
+        yield f"- and {len(report.rejects) - _SHOWN_REJECTS:,} more: see report.json"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield f"| {' | '.join(f'{cell:.4f}' if isinstance(cell, float) else str(cell) for cell in row)} |"

@@ -1,0 +1,249 @@
+"""Records to rows of a collection: expand, skip what is there, encode, write, count.
+
+Everything streams. Pictures are decoded by the encoder's threads while onnxruntime works, and both go on while
+the collection writes the rows before them; memory stays flat however many records come.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain, islice, takewhile
+from typing import TYPE_CHECKING, Any
+
+from milvus_hash.errors import InputError
+from milvus_hash.ingest.fields import check_names, check_size, row_fields
+from milvus_hash.record import Record, Reject
+from milvus_hash.store.rows import CodeRow
+from milvus_hash.store.schema import encode_item, primary_key
+
+if TYPE_CHECKING:
+    from milvus_hash.collection import HashCollection
+
+# Rows that are looked up together in Milvus and then encoded, one modality after the other. Large, because the
+# decoding threads run dry at the end of each; small enough that texts of 32 kB take little memory.
+_CHUNK = 2048
+
+# The longest that an encoded row waits to be written, in seconds: what a killed process has to encode again.
+_WRITE_AFTER = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Where the time of an ingest went, in seconds.
+
+    Attributes:
+        encode: Waiting for codes: decoding and onnxruntime, which overlap.
+        insert: Waiting for Milvus, as far as it did not overlap with encoding.
+        total: From the first record to the last row.
+    """
+
+    encode: float
+    insert: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the rows of an ingest: one row per (item, modality, ordinal).
+
+    Attributes:
+        written: Rows now in the collection.
+        skipped: Rows that were there already (``resume``).
+        rejected: Inputs that could not be used.
+        seconds: Where the time went.
+    """
+
+    written: int
+    skipped: int
+    rejected: int
+    seconds: Seconds = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    """One row to be: what to encode, and what to store beside the code."""
+
+    item: str
+    modality: str
+    ordinal: int
+    source: str
+    fields: Mapping[str, Any]
+
+    @property
+    def path(self) -> str:
+        return "" if self.modality == "text" else self.source
+
+
+def ingest(
+    records: Iterable[Record | Reject],
+    collection: HashCollection,
+    *,
+    resume: bool = False,
+    progress: Callable[[int], None] | None = None,
+    on_reject: Callable[[Reject], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Counts:
+    """Encode ``records`` and write them to ``collection``, one row per (item, modality, ordinal).
+
+    A bad input costs its own row only: the picture of a record may be rejected and its texts still be written.
+    Rows are upserts on (item, modality, ordinal), so running an ingest again changes nothing.
+
+    Args:
+        records: What ``read_source`` yields, or records of your own.
+        collection: Where to write; its encoder makes the codes.
+        resume: Leave out rows that the collection has already; an interrupted run goes on where it ended.
+        progress: Called with the number of inputs that are done with, each time some are.
+        on_reject: Called with each reject, as it happens.
+        stop: Asked between inputs; once it says True, what is being encoded is written and the call returns.
+
+    Raises:
+        InputError: The first record has a metadata column of a reserved name (later ones are rejects).
+        StoreError: Milvus failed; what it had confirmed is there, and ``resume`` goes on.
+
+    Example:
+        >>> from milvus_hash import Encoder, HashCollection, Record
+        >>> from milvus_hash.bundle import starter_path
+        >>> import tempfile
+        >>> uri = tempfile.mkdtemp() + "/example.db"
+        >>> collection = HashCollection.create("example", Encoder.load(starter_path()), uri=uri)
+        >>> ingest([Record("1", texts=("a red flower",))], collection)
+        Counts(written=1, skipped=0, rejected=0)
+        >>> collection.close()
+    """
+    return _Ingest(collection, resume, progress, on_reject, stop).run(records)
+
+
+class _Ingest:
+    """The state of one call: counters and clocks that the stages share."""
+
+    def __init__(
+        self,
+        collection: HashCollection,
+        resume: bool,
+        progress: Callable[[int], None] | None,
+        on_reject: Callable[[Reject], None] | None,
+        stop: Callable[[], bool] | None,
+    ) -> None:
+        self.collection = collection
+        self.encoder = collection.encoder
+        self.resume = resume
+        self.progress = progress or (lambda done: None)
+        self.on_reject = on_reject or (lambda reject: None)
+        self.stop = stop or (lambda: False)
+        self.skipped = self.rejected = 0
+        self.encode_seconds = 0.0
+        self.failure: BaseException | None = None
+
+    def run(self, records: Iterable[Record | Reject]) -> Counts:
+        start = time.perf_counter()
+        rows = self._clocked(self._encoded(records))
+        written = 0
+        for row in rows:
+            until = time.perf_counter() + _WRITE_AFTER
+            written += self.collection.add_codes(chain([row], _take_until(rows, until)))
+        if self.failure is not None:
+            raise self.failure
+        total = time.perf_counter() - start
+        seconds = Seconds(self.encode_seconds, total - self.encode_seconds, total)
+        return Counts(written, self.skipped, self.rejected, seconds)
+
+    def _clocked(self, rows: Iterator[CodeRow]) -> Iterator[CodeRow]:
+        """``rows``, with the time that the writer waits for them on the clock."""
+        while True:
+            start = time.perf_counter()
+            try:
+                row = next(rows, None)
+            except (Exception, KeyboardInterrupt) as error:  # what came before it is written first
+                self.failure, row = error, None
+            self.encode_seconds += time.perf_counter() - start
+            if row is None:
+                return
+            yield row
+
+    def _encoded(self, records: Iterable[Record | Reject]) -> Iterator[CodeRow]:
+        rows = self._expanded(takewhile(self._goes_on, records))
+        while chunk := list(islice(rows, _CHUNK)):
+            if self.resume:
+                chunk = self._missing(chunk)
+            for modality in self.encoder.modalities:
+                if mine := [row for row in chunk if row.modality == modality]:
+                    yield from self._codes(modality, mine)
+
+    def _goes_on(self, _: object) -> bool:
+        return not self.stop()
+
+    def _expanded(self, records: Iterable[Record | Reject]) -> Iterator[_Row]:
+        """The rows of every record; what cannot become a row is a reject."""
+        first = True
+        for record in records:
+            if isinstance(record, Reject):
+                self._reject(record)
+                continue
+            if first:
+                check_names(record.metadata)
+                first = False
+            try:
+                encode_item(record.id)
+                fields = row_fields(record.metadata, self.collection.fields)
+            except InputError as error:
+                self._reject(Reject(record.id, record.image or record.video or "", str(error)))
+                continue
+            yield from self._rows_of(record, fields)
+
+    def _rows_of(self, record: Record, fields: dict[str, Any]) -> Iterator[_Row]:
+        if record.labels:
+            fields["labels"] = list(record.labels)
+        files = {"image": record.image, "video": record.video}
+        rows = [_Row(record.id, kind, 0, path, {**fields, "path": path}) for kind, path in files.items() if path]
+        rows += [_Row(record.id, "text", n, text, {**fields, "text": text}) for n, text in enumerate(record.texts)]
+        if not rows:
+            self._reject(Reject(record.id, "", "the record has neither a picture nor a text"))
+        for row in rows:
+            if row.modality in self.encoder.modalities:
+                yield row
+            else:
+                has = ", ".join(self.encoder.modalities)
+                self._reject_row(row, f"bundle {self.encoder.bundle.name} cannot encode {row.modality}; it has {has}")
+
+    def _missing(self, chunk: list[_Row]) -> list[_Row]:
+        """The rows of ``chunk`` that the collection does not have yet."""
+        keys = [primary_key(row.item, row.modality, row.ordinal) for row in chunk]
+        present = self.collection.existing(keys)
+        missing = [row for row, key in zip(chunk, keys, strict=True) if key not in present]
+        self.skipped += len(chunk) - len(missing)
+        self.progress(len(chunk) - len(missing))
+        return missing
+
+    def _codes(self, modality: str, rows: list[_Row]) -> Iterator[CodeRow]:
+        sources = ((row, row.source) for row in takewhile(self._goes_on, rows))
+        for encoded in self.encoder.stream(modality, sources, bits=self.collection.bits):
+            row = encoded.key
+            try:
+                if encoded.code is None:
+                    raise encoded.error or InputError("it got no code")
+                check_size(row.fields, self.collection.fields)
+            except InputError as error:
+                self._reject_row(row, str(error))
+                continue
+            yield CodeRow(row.item, row.modality, row.ordinal, encoded.code, row.fields)
+            self.progress(1)
+
+    def _reject_row(self, row: _Row, reason: str) -> None:
+        where = f"text {row.ordinal}: " if row.modality == "text" and row.ordinal else ""
+        self._reject(Reject(row.item, row.path, where + reason))
+
+    def _reject(self, reject: Reject) -> None:
+        self.rejected += 1
+        self.on_reject(reject)
+        self.progress(1)
+
+
+def _take_until(rows: Iterator[CodeRow], deadline: float) -> Iterator[CodeRow]:
+    """Rows until ``deadline`` on ``time.perf_counter``; none is taken that is not given on."""
+    while time.perf_counter() < deadline:
+        row = next(rows, None)
+        if row is None:
+            return
+        yield row

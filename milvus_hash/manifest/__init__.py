@@ -1,0 +1,13 @@
+"""The manifest: one table format for data, as Parquet, JSON Lines or CSV.
+
+Columns: ``id``, ``image`` (also called ``file_name``), ``video``, ``text`` (one or a list), ``labels`` (a list) and
+``split`` (one or a list of ``train``, ``val``, ``query``, ``database``; absent means ``database``). Paths are absolute
+or relative to the manifest. Every other column is metadata and travels to Milvus; empty cells of it do not. CSV has
+strings only. In an image folder's ``metadata.jsonl``, ``.csv`` or ``.parquet`` the id may be missing: the file name
+takes its place.
+"""
+
+from milvus_hash.manifest.folder import read_folder
+from milvus_hash.manifest.reading import SPLITS, read_manifest, read_source, write_manifest
+
+__all__ = ["SPLITS", "read_folder", "read_manifest", "read_source", "write_manifest"]

@@ -1,0 +1,149 @@
+"""A manifest or a folder to records, and records to a manifest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from milvus_hash.errors import InputError
+from milvus_hash.manifest.cells import check_id, clean, is_empty, to_json, to_path, to_strings
+from milvus_hash.manifest.folder import read_folder
+from milvus_hash.manifest.table_writer import write_rows
+from milvus_hash.manifest.tables import SUFFIXES, read_rows
+from milvus_hash.record import Record, Reject
+
+SPLITS = ("train", "val", "query", "database")
+_MEDIA = ("image", "file_name", "video", "text")
+_COLUMNS = ("id", *_MEDIA, "labels", "split")
+
+
+def read_source(path: Path | str) -> Iterator[Record | Reject]:
+    """The records of a manifest or of a folder; a folder with a ``metadata`` file is read as that manifest.
+
+    Raises:
+        InputError: As :func:`read_manifest` and :func:`read_folder`, or there are two such files.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return read_manifest(path)
+    tables = [table for suffix in SUFFIXES if (table := path / f"metadata{suffix}").is_file()]
+    if len(tables) > 1:
+        raise InputError(f"{path} holds {' and '.join(table.name for table in tables)}; name the one to read")
+    return read_manifest(tables[0]) if tables else read_folder(path)
+
+
+def read_manifest(path: Path | str) -> Iterator[Record | Reject]:
+    r"""The records of a manifest, in order; a row that cannot be used is a :class:`Reject` in its place.
+
+    The file is streamed: of rows that have passed, only the ids are kept, to find the one that comes twice.
+
+    Raises:
+        InputError: When the first row is asked for: the file cannot be read, is empty or lacks a column. A JSON Lines
+            file has no header, so there a column that no row has is reported at the end.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "manifest.csv"
+        >>> _ = path.write_text("id,text,labels\n1,a red bus,bus|red\n1,again,\n")
+        >>> [type(row).__name__ for row in read_manifest(path)]
+        ['Record', 'Reject']
+    """
+    path = Path(path)
+    base = Path(os.path.abspath(path)).parent  # noqa: PTH100 (resolve() would follow links)
+    implicit_id = path.stem == "metadata"
+    seen: dict[str, int] = {}
+    number = 0
+    for line in read_rows(path, lambda columns: _check_columns(path, columns, implicit_id=implicit_id)):
+        number = line.number
+        identifier = ""
+        try:
+            if line.error:
+                raise InputError(line.error)
+            identifier = _identifier(line.cells, implicit_id=implicit_id)
+            record = _record(identifier, line.cells, base)
+            if identifier in seen:
+                raise InputError(f"the id is already taken by row {path.name}:{seen[identifier]}")
+        except InputError as error:
+            yield Reject(identifier, f"{path}:{number}", str(error))
+        else:
+            seen[identifier] = number
+            yield record
+    if not number:
+        raise InputError(f"{path} has no rows")
+
+
+def write_manifest(path: Path | str, records: Iterable[Record]) -> int:
+    """Write ``records`` as a manifest in the format of the suffix of ``path`` and return their number.
+
+    Paths below the manifest's folder are written relative to it, all others absolute. The file appears when it is
+    complete.
+
+    Raises:
+        InputError: Another suffix, metadata under the name of a column, or a value that the format cannot hold.
+    """
+    path = Path(path)
+    base = Path(os.path.abspath(path)).parent  # noqa: PTH100
+    return write_rows(path, (_row(record, base) for record in records))
+
+
+def _check_columns(path: Path, columns: Sequence[str], *, implicit_id: bool) -> None:
+    found = f"it has {', '.join(map(repr, columns))}"
+    if not implicit_id and "id" not in columns:
+        raise InputError(f"{path} has no column 'id': {found}")
+    if not set(_MEDIA) & set(columns):
+        raise InputError(f"{path} has none of the columns {', '.join(map(repr, _MEDIA))}: {found}")
+
+
+def _identifier(cells: Mapping[str, Any], *, implicit_id: bool) -> str:
+    value = cells.get("id")
+    if implicit_id and is_empty(value):
+        value = cells.get("file_name", cells.get("image"))
+    return check_id(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+
+
+def _record(identifier: str, cells: Mapping[str, Any], base: Path) -> Record:
+    if not is_empty(cells.get("image")) and not is_empty(cells.get("file_name")):
+        raise InputError("has both 'image' and 'file_name', which mean the same; keep one")
+    image_column = "file_name" if is_empty(cells.get("image")) else "image"
+    record = Record(
+        id=identifier,
+        image=to_path(image_column, cells.get(image_column), base),
+        video=to_path("video", cells.get("video"), base),
+        texts=to_strings("text", cells.get("text")),
+        labels=to_strings("labels", cells.get("labels"), numbers=True),
+        splits=tuple(dict.fromkeys(to_strings("split", cells.get("split")))) or ("database",),
+        metadata={
+            clean("a column's name", name): to_json(name, value)
+            for name, value in cells.items()
+            if name not in _COLUMNS and not is_empty(value)
+        },
+    )
+    if unknown := set(record.splits) - set(SPLITS):
+        raise InputError(f"split is {sorted(unknown)}; only {', '.join(SPLITS)} are allowed")
+    if record.image is None and record.video is None and not record.texts:
+        raise InputError("has no image, video or text")
+    return record
+
+
+def _row(record: Record, base: Path) -> dict[str, Any]:
+    if taken := set(record.metadata) & set(_COLUMNS):
+        raise InputError(f"{record.id!r} has metadata called {sorted(taken)}, which are columns of the manifest")
+    row = {
+        "id": record.id,
+        "image": _shorten(record.image, base),
+        "video": _shorten(record.video, base),
+        "text": list(record.texts),
+        "labels": list(record.labels),
+        "split": list(record.splits),
+        **record.metadata,
+    }
+    return {name: value for name, value in row.items() if not is_empty(value) and value != []}
+
+
+def _shorten(path: str | None, base: Path) -> str | None:
+    if path is None:
+        return None
+    full = Path(os.path.abspath(path))  # noqa: PTH100
+    return full.relative_to(base).as_posix() if full.is_relative_to(base) else str(full)

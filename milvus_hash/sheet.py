@@ -1,0 +1,271 @@
+"""A contact sheet: what was asked and what was found, as one PNG or as one HTML page with everything inside."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from milvus_hash.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw, ImageFont
+
+    from milvus_hash.query import Hit
+
+    Font: TypeAlias = "ImageFont.FreeTypeFont | ImageFont.ImageFont"
+
+_SIDE = 176  # of a thumbnail, in pixels
+_GAP, _PAD, _MARGIN = 14, 10, 28
+_CAPTION = 44  # two lines below a thumbnail
+_COLUMNS = 5
+_ASK, _ASK_HEIGHT = 236, 240  # the question's column: its width, and the height that a picture or 7 lines take
+_PAPER, _CARD, _EDGE, _INK, _SOFT, _ACCENT = "#f4f5f7", "#ffffff", "#d9dee5", "#1c2530", "#66717f", "#0a62b5"
+_FONTS = ("NotoSans-Regular.ttf", "DejaVuSans.ttf", "Arial.ttf", "Arial Unicode.ttf")
+_SHOWN = 600  # characters of a text that can matter on a card
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One question, a text or the path of a picture, and its hits in their order."""
+
+    hits: Sequence[Hit]
+    text: str | None = None
+    image: str | None = None
+
+
+def write_sheet(path: str | Path, answers: Sequence[Answer]) -> None:
+    """Draw ``answers`` below each other into ``path``: a PNG, or an HTML page that needs no other file.
+
+    A picture that cannot be read any more leaves a grey card with its name.
+
+    Raises:
+        InputError: Another suffix than ``.png`` or ``.html``, or the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> write_sheet(Path(tempfile.mkdtemp()) / "sheet.html", [Answer([], text="a red flower")])
+    """
+    path = Path(path)
+    try:
+        if path.suffix.lower() == ".png":
+            _draw(answers).save(path, format="PNG", optimize=True)
+        elif path.suffix.lower() in (".html", ".htm"):
+            path.write_text(_page(answers), encoding="utf-8", errors="xmlcharrefreplace")
+        else:
+            raise InputError(f"the sheet {path} ends in {path.suffix or 'nothing'!r}; .png and .html can be drawn")
+    except OSError as error:
+        raise InputError(f"the sheet {path} cannot be written: {error.strerror or error}") from error
+
+
+def _caption(hit: Hit) -> str:
+    return f"distance {hit.distance} · score {hit.score:.2f}"
+
+
+def _plain(text: str) -> str:
+    """One line of what can be printed; a card shows the beginning only."""
+    line = " ".join(text[:_SHOWN].split())
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
+
+
+def _picture(path: str, side: int) -> Image.Image | None:
+    """A square thumbnail on white, or None where the picture cannot be read."""
+    from PIL import Image
+
+    from milvus_hash.bundle import ImageInput
+    from milvus_hash.media.image import load_image
+
+    try:
+        return Image.fromarray(load_image(path, ImageInput(size=side, resize="pad")))
+    except InputError:
+        return None
+
+
+# ---- PNG
+
+
+def _draw(answers: Sequence[Answer]) -> Image.Image:
+    from PIL import Image, ImageDraw
+
+    cell_w, cell_h = _SIDE + 2 * _PAD, _SIDE + _CAPTION + 2 * _PAD
+    rows = [-(-len(answer.hits) // _COLUMNS) for answer in answers]
+    heights = [max(n * (cell_h + _GAP), _ASK_HEIGHT) for n in rows]
+    width = 2 * _MARGIN + _ASK + _COLUMNS * (cell_w + _GAP) - _GAP
+    sheet = Image.new("RGB", (width, 2 * _MARGIN + sum(heights) + _MARGIN * max(0, len(rows) - 1) - _GAP), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    top = _MARGIN
+    for number, (answer, height) in enumerate(zip(answers, heights, strict=True)):
+        if number:
+            middle = top - (_MARGIN + _GAP) // 2
+            draw.line((_MARGIN, middle, width - _MARGIN, middle), fill=_EDGE)
+        _draw_question(sheet, draw, answer, top)
+        for index, hit in enumerate(answer.hits):
+            row, column = divmod(index, _COLUMNS)
+            corner = _MARGIN + _ASK + column * (cell_w + _GAP), top + row * (cell_h + _GAP)
+            draw.rounded_rectangle((*corner, corner[0] + cell_w, corner[1] + cell_h), 8, fill=_CARD, outline=_EDGE)
+            _draw_hit(sheet, draw, hit, (corner[0] + _PAD, corner[1] + _PAD))
+        top += height + _MARGIN
+    return sheet
+
+
+@functools.cache
+def _font(size: int) -> Font:
+    """A font of the system with a wide choice of letters, else Pillow's own, which has ASCII only."""
+    from PIL import ImageFont
+
+    for name in _FONTS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
+
+
+def _draw_question(sheet: Image.Image, draw: ImageDraw.ImageDraw, answer: Answer, top: int) -> None:
+    kind = "TEXT" if answer.text is not None else "PICTURE"
+    draw.text((_MARGIN, top), f"QUERY · {kind}", font=_font(12), fill=_ACCENT)
+    if answer.text is not None:
+        _write(draw, _plain(answer.text), (_MARGIN, top + 24), _font(22), _INK, width=_ASK - 24, lines=7)
+    else:
+        path = answer.image or ""
+        _paste(sheet, draw, path, (_MARGIN, top + 24))
+        _write(draw, _plain(Path(path).name), (_MARGIN, top + 32 + _SIDE), _font(13), _INK, width=_SIDE, lines=1)
+    if not answer.hits:
+        draw.text((_MARGIN + _ASK, top + 24), "no hits", font=_font(18), fill=_SOFT)
+
+
+def _draw_hit(sheet: Image.Image, draw: ImageDraw.ImageDraw, hit: Hit, corner: tuple[int, int]) -> None:
+    if hit.modality == "text":
+        _write(draw, _plain(str(hit.fields.get("text", ""))), corner, _font(15), _INK, width=_SIDE, lines=9)
+    else:
+        _paste(sheet, draw, str(hit.fields.get("path", "")), corner)
+    left, below = corner[0], corner[1] + _SIDE + 8
+    _write(draw, _plain(hit.item), (left, below), _font(13), _INK, width=_SIDE, lines=1, middle=True)
+    draw.text((left, below + 19), _caption(hit), font=_font(12), fill=_SOFT)
+
+
+def _paste(sheet: Image.Image, draw: ImageDraw.ImageDraw, path: str, corner: tuple[int, int]) -> None:
+    picture = _picture(path, _SIDE)
+    if picture is not None:
+        sheet.paste(picture, corner)
+        return
+    left, top = corner
+    draw.rectangle((left, top, left + _SIDE, top + _SIDE), fill=_PAPER)
+    draw.text((left + _SIDE / 2, top + _SIDE / 2), "no picture", font=_font(14), fill=_SOFT, anchor="mm")
+
+
+def _write(
+    draw: ImageDraw.ImageDraw,
+    text: str,
+    corner: tuple[int, int],
+    font: Font,
+    colour: str,
+    *,
+    width: int,
+    lines: int,
+    middle: bool = False,
+) -> None:
+    """Write ``text`` in up to ``lines`` lines of ``width`` pixels; what does not fit becomes an ellipsis."""
+    wrapped = [_shorten(text, font.getlength, width)] if middle else _wrap(text, font.getlength, width, lines)
+    draw.multiline_text(corner, "\n".join(wrapped), font=font, fill=colour, spacing=5)
+
+
+def _shorten(text: str, measure: Callable[[str], float], width: float) -> str:
+    """``text`` with its middle left out, so that both ends of a long id can be read."""
+    keep = len(text)
+    shown = text
+    while keep > 1 and measure(shown) > width:
+        keep -= 1
+        shown = f"{text[: keep // 2]}…{text[len(text) - (keep - keep // 2) :]}"
+    return shown
+
+
+def _wrap(text: str, measure: Callable[[str], float], width: float, lines: int) -> list[str]:
+    out: list[str] = []
+    words = text.split(" ")
+    line = ""
+    while words:
+        word = words.pop(0)
+        longer = f"{line} {word}" if line else word
+        if measure(longer) <= width:
+            line = longer
+            continue
+        if not line:  # a single word that is too wide: break it where the line ends
+            cut = next((n for n in range(len(word), 1, -1) if measure(word[:n]) <= width), 1)
+            line, rest = word[:cut], word[cut:]
+            words.insert(0, rest)
+        else:
+            words.insert(0, word)
+        if len(out) == lines - 1:
+            while line and measure(f"{line}…") > width:
+                line = line[:-1]
+            return [*out, f"{line}…"]
+        out.append(line)
+        line = ""
+    return [*out, line]
+
+
+# ---- HTML
+
+_STYLE = f"""
+*{{box-sizing:border-box}}
+body{{margin:0;padding:28px;background:{_PAPER};color:{_INK};font:15px/1.4 system-ui,sans-serif}}
+section{{display:grid;grid-template-columns:220px 1fr;gap:24px;padding:24px 0;border-bottom:1px solid {_EDGE}}}
+section:last-child{{border:0}} h2{{margin:6px 0;font-size:22px;line-height:1.25;overflow-wrap:anywhere}}
+.kind{{color:{_ACCENT};font-size:12px;letter-spacing:.06em}} .none{{color:{_SOFT}}}
+.hits{{display:grid;grid-template-columns:repeat(auto-fill,minmax(196px,1fr));gap:14px;align-content:start}}
+figure{{margin:0;padding:10px;background:{_CARD};border:1px solid {_EDGE};border-radius:8px;min-width:0}}
+.box{{display:flex;aspect-ratio:1;overflow:hidden;align-items:center;justify-content:center}}
+.box p{{margin:0;align-self:flex-start;width:100%;max-height:100%;overflow:auto;overflow-wrap:anywhere}}
+img{{width:100%;height:100%;object-fit:contain}} .gone{{background:{_PAPER};color:{_SOFT}}}
+figcaption{{margin-top:8px;font-size:13px}} figcaption b{{display:block;font-weight:500;overflow:hidden;
+text-overflow:ellipsis;white-space:nowrap}} figcaption span{{color:{_SOFT};font-size:12px}}
+@media(max-width:640px){{section{{grid-template-columns:1fr}}}}
+"""
+
+
+def _page(answers: Sequence[Answer]) -> str:
+    sections = "\n".join(_section(answer) for answer in answers)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><title>milvus-hash: hits</title>'
+        f"<style>{_STYLE}</style></head>\n<body>\n{sections}\n</body></html>\n"
+    )
+
+
+def _section(answer: Answer) -> str:
+    if answer.text is not None:
+        asked = f'<div class="kind">QUERY · TEXT</div><h2>{html.escape(_plain(answer.text))}</h2>'
+    else:
+        path = answer.image or ""
+        asked = f'<div class="kind">QUERY · PICTURE</div><figure>{_box(path)}{_names(Path(path).name, "")}</figure>'
+    hits = "".join(_figure(hit) for hit in answer.hits) or '<p class="none">no hits</p>'
+    return f'<section><div>{asked}</div><div class="hits">{hits}</div></section>'
+
+
+def _figure(hit: Hit) -> str:
+    if hit.modality == "text":
+        box = f'<div class="box"><p>{html.escape(_plain(str(hit.fields.get("text", ""))))}</p></div>'
+    else:
+        box = _box(str(hit.fields.get("path", "")))
+    return f"<figure>{box}{_names(hit.item, _caption(hit))}</figure>"
+
+
+def _names(name: str, caption: str) -> str:
+    shown = html.escape(_plain(name))
+    return f'<figcaption><b title="{shown}">{shown}</b><span>{caption}</span></figcaption>'
+
+
+def _box(path: str) -> str:
+    picture = _picture(path, 2 * _SIDE)  # sharp on screens of double density
+    if picture is None:
+        return '<div class="box gone">no picture</div>'
+    data = io.BytesIO()
+    picture.save(data, format="JPEG", quality=88)
+    source = base64.b64encode(data.getvalue()).decode()
+    return f'<div class="box"><img alt="" src="data:image/jpeg;base64,{source}"></div>'

@@ -1,0 +1,105 @@
+"""Collections as Milvus lists them: make one, read what one is, and whether its codes fit an encoder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from milvus_hash.errors import BundleMismatch, StoreError
+from milvus_hash.store.connection import Connection
+from milvus_hash.store.schema import (
+    NLIST,
+    PARTITIONS,
+    Provenance,
+    build_schema,
+    declared_fields,
+    resolve_index,
+)
+
+if TYPE_CHECKING:
+    from milvus_hash.encoder import Encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a collection is: whose codes, which index, which declared fields."""
+
+    made_by: Provenance
+    index: str
+    fields: dict[str, type]
+
+
+def create(connection: Connection, name: str, made_by: Provenance, index: str, fields: Mapping[str, type]) -> Shape:
+    """Create collection ``name``.
+
+    Raises:
+        StoreError: It exists, or Milvus fails.
+        InputError: Index or fields cannot be used.
+    """
+    index = resolve_index(index, lite=connection.lite)
+    partitioned = connection.lite or _upserts_to_partitions(connection)
+    schema = build_schema(made_by, fields, partitioned=partitioned)
+    if exists(connection, name):
+        raise StoreError(
+            f"collection {name!r} exists in {connection.uri}: open it with HashCollection.open({name!r}, ...), "
+            "or name another one"
+        )
+    index_params = connection.client.prepare_index_params()
+    params = {"nlist": NLIST} if index == "BIN_IVF_FLAT" else {}
+    index_params.add_index("code", index_type=index, metric_type="HAMMING", params=params)
+    options: dict[str, Any] = {"schema": schema, "index_params": index_params, "consistency_level": "Session"}
+    if partitioned and not connection.lite:  # Milvus Lite takes the key and has no partitions
+        options["num_partitions"] = PARTITIONS
+    connection.call(f"creating {name!r}", "create_collection", name, **options)
+    return Shape(made_by, index, dict(fields))
+
+
+def _upserts_to_partitions(connection: Connection) -> bool:
+    """Whether an upsert puts rows into the partition of their key.
+
+    Milvus 2.3 up to 2.3.9 chooses the partition by the wrong field (milvus#30607), so that a filter on the key
+    misses most rows; up to 2.3.12 deleted rows may come back (milvus#31548). There ``modality`` is a plain field.
+    """
+    version = connection.call("asking for the version", "get_server_version")
+    found = re.match(r"v?(\d+)\.(\d+)", version)  # Zilliz Cloud gives no number, and is newer
+    return found is None or (int(found[1]), int(found[2])) >= (2, 4)
+
+
+def exists(connection: Connection, name: str) -> bool:
+    """Whether there is a collection of this name, whoever made it."""
+    return bool(connection.call(f"looking for {name!r}", "has_collection", name))
+
+
+def describe(connection: Connection, name: str) -> Shape:
+    """Read what collection ``name`` is.
+
+    Raises:
+        StoreError: There is none, it was not made by this package, or Milvus fails.
+    """
+    if not exists(connection, name):
+        raise StoreError(
+            f"there is no collection {name!r} in {connection.uri}: make it, for instance with milvus-hash ingest"
+        )
+    found = connection.call(f"describing {name!r}", "describe_collection", name)
+    made_by = Provenance.loads(name, found.get("description", ""))
+    index = connection.call(f"describing the index of {name!r}", "describe_index", name, "code")
+    if not index:
+        raise StoreError(f"collection {name!r} has no index on its codes: drop it and ingest again")
+    return Shape(made_by, index["index_type"], declared_fields(found))
+
+
+def check_bundle(name: str, made_by: Provenance, encoder: Encoder) -> None:
+    """Refuse an encoder whose codes cannot be compared with those of collection ``name``.
+
+    Raises:
+        BundleMismatch: Another bundle made the collection's codes.
+    """
+    if made_by.fingerprint != encoder.fingerprint:
+        raise BundleMismatch(
+            f"collection {name!r} holds codes of bundle {made_by.bundle} ({made_by.fingerprint}), "
+            f"not of {encoder.bundle.name} ({encoder.fingerprint}): distances between them mean nothing; "
+            "use its bundle, or another collection"
+        )
+    encoder.check_bits(made_by.bits)

@@ -1,0 +1,156 @@
+"""Milvus Lite's rules, checked before it is asked: version, file name, and one process per file.
+
+Milvus Lite takes a POSIX lock on ``.NAME.db.lock``. A second process that tries to open the file fails, *and its
+clean-up deletes the lock file*, so that a third one would succeed and write beside the first. So the lock is
+tested here, before Milvus Lite gets to see the file, and a failed open is never tried again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import metadata
+from pathlib import Path
+
+from milvus_hash.errors import MissingExtra, StoreError
+
+_PIP = "pip install 'milvus-lite>=2.5.2rc1,<3'"
+_NAME = re.compile(r"[a-zA-Z0-9.\-_]{1,36}")  # milvus_lite.server.Server refuses all others
+_SQLITE = b"SQLite format 3\x00"
+_LEAVING_SECONDS = 2.0  # a server whose process was killed keeps the lock for a moment
+
+_mutex = threading.Lock()
+_users: Counter[Path] = Counter()  # open collections of this process per file
+_started: set[Path] = set()  # files whose server this module started, and so stops
+
+
+def is_lite(uri: str) -> bool:
+    """Whether ``uri`` is a file of Milvus Lite rather than the address of a server.
+
+    Example:
+        >>> is_lite("clipart.db"), is_lite("http://localhost:19530")
+        (True, False)
+    """
+    return "://" not in uri and not uri.startswith("unix:")
+
+
+def check_installed() -> None:
+    """Refuse a Milvus Lite that is missing or cannot store binary vectors.
+
+    Raises:
+        MissingExtra: It is not installed.
+        StoreError: It is 3.x, which has no BINARY_VECTOR.
+    """
+    try:
+        version = metadata.version("milvus-lite")
+    except metadata.PackageNotFoundError as error:
+        raise MissingExtra(
+            "a local .db file needs Milvus Lite, which is not installed: pip install 'milvus-hash[lite]', "
+            "or give the uri of a Milvus server"
+        ) from error
+    if int(version.split(".")[0]) >= 3:
+        raise StoreError(
+            f"milvus-lite {version} is installed; 3.x cannot store binary vectors: {_PIP}, "
+            "or give the uri of a Milvus server"
+        )
+
+
+def check_path(uri: str) -> Path:
+    """The absolute path of a Milvus Lite file, once it is sure that Milvus Lite takes it.
+
+    Raises:
+        StoreError: The name, the folder or the file cannot be used.
+    """
+    path = Path(uri).expanduser().absolute().resolve()
+    if path.suffix != ".db":
+        raise StoreError(f"uri {uri!r}: a local file must end in .db; a server is http://HOST:PORT")
+    if not _NAME.fullmatch(path.name):
+        raise StoreError(
+            f"uri {uri!r}: Milvus Lite takes file names of at most 36 characters out of a-z A-Z 0-9 . - _; "
+            f"{path.name!r} has {len(path.name)}; rename it"
+        )
+    if not path.parent.is_dir():
+        raise StoreError(f"uri {uri!r}: the folder {str(path.parent)!r} does not exist; create it first")
+    if path.exists() and not path.is_file():
+        raise StoreError(f"uri {uri!r} is not a file; name another one")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise StoreError(f"uri {uri!r} cannot be written: permission denied")
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            if file.read(len(_SQLITE)) != _SQLITE:
+                raise StoreError(f"uri {uri!r} is not a file of Milvus Lite 2.x; name another one")
+    return path
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Guard the moment in which Milvus Lite opens ``path``; pair it with :func:`release`.
+
+    Raises:
+        StoreError: Another process has the file open.
+    """
+    from milvus_lite.server_manager import server_manager_instance
+
+    with _mutex:
+        if str(path) in server_manager_instance._servers:  # this process has it: its server is shared
+            yield
+        else:
+            with _folder_lock(path.parent):
+                _refuse_if_held(path)
+                yield
+                _started.add(path)
+        _users[path] += 1
+
+
+def release(path: Path) -> None:
+    """Stop the file's server once no collection of this process uses it, so that another process can open it."""
+    from milvus_lite.server_manager import server_manager_instance
+
+    with _mutex:
+        _users[path] -= 1
+        if not _users[path] and path in _started:
+            _started.remove(path)
+            server_manager_instance.release_server(str(path))
+
+
+@contextmanager
+def _folder_lock(folder: Path) -> Iterator[None]:
+    """One process at a time between the test of the lock and Milvus Lite taking it."""
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a network file system that cannot lock folders: the test below still helps
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_if_held(path: Path) -> None:
+    """Raise when another process has Milvus Lite's lock.
+
+    Never called while this process has it: closing any descriptor of a file drops a process' POSIX locks on it.
+    """
+    import fcntl
+
+    lock = path.parent / f".{path.name}.lock"
+    deadline = time.monotonic() + _LEAVING_SECONDS
+    while lock.exists():
+        with lock.open("a") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise StoreError(
+                        f"{str(path)!r} is open in another process, and Milvus Lite allows one at a time: "
+                        "close it there, or use a Milvus server"
+                    ) from None
+            else:
+                return
+        time.sleep(0.05)

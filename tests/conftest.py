@@ -1,0 +1,106 @@
+"""Fixtures of the whole test suite: a tiny real bundle, a real Milvus server, collections on every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+from milvus_server import AVAILABLE, milvus_server
+from tiny_model import write_tiny_bundle
+
+from milvus_hash.collection import HashCollection
+from milvus_hash.encoder import Encoder
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a bundle of random projections: 64 bits, of which the first 32 are listed too."""
+    return write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny", bits=(32, 64)).path
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_bundle: Path) -> Encoder:
+    return Encoder.load(tiny_bundle, threads=1)
+
+
+@pytest.fixture(scope="session")
+def other_encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    """An encoder of the same shape with another fingerprint."""
+    path = tmp_path_factory.mktemp("bundles") / "other"
+    return Encoder.load(write_tiny_bundle(path, bits=(32, 64), seed=1, name="other").path, threads=1)
+
+
+@pytest.fixture(scope="session")
+def server_uri() -> Iterator[str]:
+    """The uri of a real Milvus server, started for this run and removed after it."""
+    if not AVAILABLE:
+        pytest.skip("the milvus wheel is for Linux on x86-64")
+    with milvus_server() as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def lite_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Milvus Lite file that all tests of a run share; starting one takes half a second."""
+    return str(tmp_path_factory.mktemp("lite") / "shared.db")
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where a test makes its collections."""
+
+    uri: str
+    index: str
+    create: Callable[..., HashCollection]
+    """``HashCollection.create`` with the uri and index of this store and a fresh name; dropped after the test."""
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(("lite_uri", "BIN_FLAT"), id="lite"),
+        pytest.param(("server_uri", "BIN_FLAT"), id="server-flat"),
+        pytest.param(("server_uri", "BIN_IVF_FLAT"), id="server-ivf"),
+    ]
+)
+def store(request: pytest.FixtureRequest, tiny_encoder: Encoder) -> Iterator[Store]:
+    """Milvus Lite, and the server with both index types."""
+    fixture, index = request.param
+    yield from _store(request.getfixturevalue(fixture), index, tiny_encoder)
+
+
+@pytest.fixture(params=["lite_uri", "server_uri"], ids=["lite", "server"])
+def flat_store(request: pytest.FixtureRequest, tiny_encoder: Encoder) -> Iterator[Store]:
+    """Milvus Lite and the server, for tests that no index can matter to."""
+    yield from _store(request.getfixturevalue(request.param), "BIN_FLAT", tiny_encoder)
+
+
+@pytest.fixture
+def lite_store(lite_uri: str, tiny_encoder: Encoder) -> Iterator[Store]:
+    """Milvus Lite, for tests of what is checked before Milvus is asked."""
+    yield from _store(lite_uri, "BIN_FLAT", tiny_encoder)
+
+
+def _store(uri: str, index: str, encoder: Encoder) -> Iterator[Store]:
+    made: list[HashCollection] = []
+
+    def create(name: str = "", **kwargs: object) -> HashCollection:
+        options = {"encoder": encoder, "uri": uri, "index": index, "timeout": 60.0, **kwargs}
+        made.append(HashCollection.create(name or f"test_{next(_numbers)}", **options))
+        return made[-1]
+
+    yield Store(uri, index, create)
+    for collection in made:
+        if HashCollection.exists(collection.name, uri=uri):
+            collection.drop()
+        collection.close()
+
+
+@pytest.fixture
+def lite_file(tmp_path: Path) -> str:
+    """A Milvus Lite file of the test's own, not there yet."""
+    return str(tmp_path / "own.db")

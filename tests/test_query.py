@@ -1,0 +1,203 @@
+"""Questions of every kind, filters, bounds: the answers of both backends equal brute force in numpy."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from milvus_hash import codes
+from milvus_hash.collection import CodeRow, HashCollection
+from milvus_hash.errors import InputError, StoreError
+from milvus_hash.query import combine
+
+
+def random_codes(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, 8), dtype=np.uint8)
+
+
+def mixed_rows(data: np.ndarray) -> list[CodeRow]:
+    """Images, texts and videos in turn; three rows an item."""
+    modalities = ("image", "text", "video")
+    return [
+        CodeRow(f"{n // 3:04}", modalities[n % 3], 0, code, {"year": n % 7, "licence": ("CC0", 'it\'s "by"')[n % 2]})
+        for n, code in enumerate(data)
+    ]
+
+
+@pytest.fixture
+def filled(store):
+    collection = store.create(fields={"year": int})
+    collection.add_codes(mixed_rows(random_codes(900)))
+    return collection
+
+
+def expected(rows: list[CodeRow], query: np.ndarray, limit: int) -> list[int]:
+    """The distances of the ``limit`` nearest rows."""
+    distances = codes.hamming(query[None], np.stack([row.code for row in rows]))[0]
+    nearest = codes.top_k(distances, [row.item for row in rows], limit)
+    return distances[nearest].tolist()
+
+
+def test_filters_and_modalities_equal_brute_force(filled):
+    rows = mixed_rows(random_codes(900))
+    queries = random_codes(4, seed=1)
+    cases = {
+        "": lambda row: True,
+        "year > 3": lambda row: row.fields["year"] > 3,
+        "year == 1 or year == 2": lambda row: row.fields["year"] in (1, 2),
+        'licence == "CC0" and year in [0, 5]': lambda row: (
+            row.fields["licence"] == "CC0" and row.fields["year"] in (0, 5)
+        ),
+        "licence == 'it\\'s \"by\"'": lambda row: row.fields["licence"] != "CC0",
+    }
+    for condition, holds in cases.items():
+        for modality in ("image", "text", "video"):
+            wanted = [row for row in rows if row.modality == modality and holds(row)]
+            found = filled.search_codes(queries, into=modality, limit=20, filter=condition, nprobe=1024)
+            assert filled.count(modality, condition) == len(wanted)
+            for query, hits in zip(queries, found, strict=True):
+                assert [hit.distance for hit in hits] == expected(wanted, query, 20)
+                known = {row.item: row for row in wanted}
+                for hit in hits:
+                    assert hit.modality == modality
+                    assert hit.fields == known[hit.item].fields
+                    assert hit.distance == codes.hamming(query[None], known[hit.item].code[None])[0, 0]
+    assert filled.search_codes(queries, into="vector") == [[]] * 4
+
+
+def test_an_inverted_file_index_is_exact_when_it_looks_everywhere(server_uri, tiny_encoder):
+    """5,000 rows, flushed and indexed: segments below 1,024 rows get no index and would prove nothing."""
+    data, queries = random_codes(5000), random_codes(20, seed=1)
+    with HashCollection.create("ivf", tiny_encoder, uri=server_uri, index="BIN_IVF_FLAT", timeout=60) as collection:
+        collection.add_codes(CodeRow(f"{n:04}", "image", 0, code) for n, code in enumerate(data))
+        collection.flush()
+        client = collection._connection.client
+        deadline = time.monotonic() + 60
+        while client.describe_index("ivf", "code")["indexed_rows"] < 5000:
+            assert time.monotonic() < deadline, client.describe_index("ivf", "code")
+            time.sleep(0.1)
+        client.release_collection("ivf")
+        client.load_collection("ivf")  # so that the sealed, indexed segment answers and not the growing one
+        everywhere = collection.search_codes(queries, limit=50, nprobe=1024)
+        somewhere = collection.search_codes(queries, limit=50, nprobe=1)
+        collection.drop()
+    distances = codes.hamming(queries, data)
+    for hits, row in zip(everywhere, distances, strict=True):
+        assert [hit.distance for hit in hits] == sorted(row.tolist())[:50]
+    assert [[hit.distance for hit in hits] for hits in somewhere] != [sorted(row.tolist())[:50] for row in distances]
+
+
+def test_questions_of_every_kind(flat_store, tiny_encoder, tmp_path):
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "red.png")
+    collection = flat_store.create(bits=32)
+    colours = ["red", "green", "blue"]
+    texts = tiny_encoder.encode_texts(colours, bits=32)
+    images = tiny_encoder.encode_images([Image.new("RGB", (9, 9), c) for c in ("red", "#00ff00", "blue")], bits=32)
+    for modality, data in (("text", texts), ("image", images)):
+        collection.add_codes(CodeRow(name, modality, 0, code) for name, code in zip(colours, data, strict=True))
+    for question in (
+        {"text": "red"},
+        {"image": tmp_path / "red.png"},
+        {"image": (tmp_path / "red.png").read_bytes()},
+        {"image": Image.new("RGB", (9, 9), "red")},
+        {"code": texts[0]},
+        {"code": texts[0].tobytes()},
+    ):
+        for into in ("image", "text"):
+            hits = collection.search(**question, into=into)
+            assert (hits[0].item, hits[0].distance, len(hits)) == ("red", 0, 3)
+
+
+def test_the_last_shell_is_complete_in_order(flat_store):
+    """Many rows at one distance: ordered by item and ordinal, whatever Milvus' order."""
+    collection = flat_store.create()
+    rows = [CodeRow(item, "text", n, bytes(8)) for item in ("b", "a", "é", "c#") for n in (2, 0, 1)]
+    collection.add_codes(rows)
+    found = [(hit.item, hit.ordinal) for hit in collection.search(code=bytes(8), into="text", limit=12)]
+    assert found == sorted((row.item, row.ordinal) for row in rows)
+
+
+def test_fields_are_returned_as_asked(flat_store):
+    collection = flat_store.create(fields={"year": int})
+    collection.add_codes([CodeRow("a", "image", 0, bytes(8), {"year": 1, "path": "p", "labels": ["x"]})])
+    ask = lambda names: collection.search(code=bytes(8), output_fields=names)[0].fields  # noqa: E731
+    assert ask(None) == {"year": 1, "path": "p", "labels": ["x"]}
+    assert ask(["path"]) == {"path": "p"}
+    assert ask(["year", "absent"]) == {"year": 1}
+    assert ask([]) == {}
+    for names in (["code"], ["*"]):
+        with pytest.raises(InputError, match="get\\(items\\) returns codes"):
+            ask(names)
+
+
+@pytest.mark.parametrize(
+    "condition", ["year ==", "year === 3", "frobnicate(year)", "year > 'a' and", 'path == "open', "year in [1,"]
+)
+def test_a_filter_that_does_not_parse_is_named(flat_store, condition):
+    collection = flat_store.create(fields={"year": int})
+    collection.add_codes([CodeRow("a", "image", 0, bytes(8), {"year": 1})])
+    for ask in (lambda: collection.search(code=bytes(8), filter=condition), lambda: collection.count(filter=condition)):
+        with pytest.raises((StoreError, InputError)) as caught:
+            ask()
+        assert repr(condition) in str(caught.value)
+    assert collection.count() == 1
+
+
+@pytest.mark.parametrize("condition", ["true) or (true", "year > 1)", "(year > 1", 'a == "x', "a == 'x\\'"])
+def test_a_filter_cannot_leave_its_parentheses(condition):
+    with pytest.raises(InputError, match="a parenthesis or a quote is missing"):
+        combine("image", condition)
+
+
+@given(st.text())
+def test_quoted_text_never_counts_as_a_parenthesis(text):
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    assert combine("text", f'a == "{quoted}"') == f'modality == "text" and (a == "{quoted}")'
+
+
+@pytest.mark.parametrize("limit", [0, -1, 16385, 1.5, "10", True, None])
+def test_limits_out_of_bounds(lite_store, limit):
+    collection = lite_store.create()
+    with pytest.raises(InputError, match="from 1 to 16384"):
+        collection.search(code=bytes(8), limit=limit)
+
+
+def test_limits_at_the_bounds(filled):
+    assert len(filled.search(code=bytes(8), limit=1)) == 1
+    assert len(filled.search(code=bytes(8), limit=16384, nprobe=1024)) == 300
+    many = filled.search_codes(random_codes(20), limit=16384, nprobe=1024)  # more than one call takes
+    assert [len(hits) for hits in many] == [300] * 20
+    assert filled.search_codes(random_codes(0)) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ({}, "exactly one of text, image and code; nothing is given"),
+        ({"text": "a", "code": bytes(8)}, "text and code is given"),
+        ({"text": ""}, "text is empty"),
+        ({"image": "absent.png"}, "absent.png"),
+        ({"code": bytes(7)}, "64 bits = 8 bytes are needed"),
+        ({"code": np.zeros(64, bool)}, "packed uint8"),
+        ({"code": np.zeros((1, 8), np.uint8)}, "packed uint8"),
+        ({"code": [0] * 8}, "packed uint8"),
+        ({"code": bytes(8), "into": "sound"}, "unknown modality 'sound'"),
+        ({"code": bytes(8), "nprobe": 0}, "nprobe=0"),
+    ],
+)
+def test_questions_that_cannot_be_asked(lite_store, question, message):
+    collection = lite_store.create()
+    with pytest.raises(InputError, match=message):
+        collection.search(**question)
+
+
+def test_an_empty_collection_answers(flat_store):
+    collection = flat_store.create()
+    assert collection.search(text="red") == []
+    assert collection.get(["a"]) == []
+    assert collection.count() == collection.count("image", "year > 1") == 0

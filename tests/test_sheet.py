@@ -1,0 +1,131 @@
+"""The contact sheet, by its pixels and by its markup."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from milvus_hash.errors import InputError
+from milvus_hash.query import Hit
+from milvus_hash.sheet import Answer, _shorten, _wrap, write_sheet
+
+ODD = 'a\nb "q" <b>é</b> \N{GRINNING FACE}\x1b[31m' * 3
+
+
+def hit(item: str, distance: int, **fields: str) -> Hit:
+    modality = "text" if "text" in fields else "image"
+    return Hit(item=item, modality=modality, ordinal=0, distance=distance, score=1 - distance / 32, fields=fields)
+
+
+@pytest.fixture
+def red(tmp_path):
+    path = tmp_path / "red.png"
+    Image.new("RGBA", (40, 20), (255, 0, 0, 255)).save(path)
+    return str(path)
+
+
+def colours(path) -> set[tuple[int, int, int]]:
+    with Image.open(path) as image:
+        return {colour for _, colour in image.getcolors(1 << 24)}
+
+
+def test_png_shows_the_pictures(tmp_path, red):
+    with_picture, without = tmp_path / "with.png", tmp_path / "without.PNG"
+    write_sheet(with_picture, [Answer([hit("a", 3, path=red)], text="red")])
+    write_sheet(without, [Answer([hit("a", 3, path=str(tmp_path / "gone.png"))], text="red")])
+    assert (255, 0, 0) in colours(with_picture)
+    assert (255, 0, 0) not in colours(without)
+
+
+def test_png_shows_the_picture_that_was_asked(tmp_path, red):
+    path = tmp_path / "sheet.png"
+    write_sheet(path, [Answer([hit("a", 3, text="a text card")], image=red)])
+    assert (255, 0, 0) in colours(path)
+
+
+def test_png_grid_is_five_wide_and_grows_downwards(tmp_path, red):
+    def size(hits: int) -> tuple[int, int]:
+        path = tmp_path / f"{hits}.png"
+        write_sheet(path, [Answer([hit(str(n), n, path=red) for n in range(hits)], text="red")])
+        with Image.open(path) as image:
+            return image.size
+
+    one, five, six, eleven = size(1), size(5), size(6), size(11)
+    assert one == five
+    assert six[0] == five[0]
+    assert eleven[1] - six[1] == six[1] - five[1] > 200
+
+
+@pytest.mark.parametrize("name", ["sheet.png", "sheet.html"])
+def test_odd_ids_texts_and_no_answers_are_drawn(tmp_path, name):
+    path = tmp_path / name
+    hits = [hit(ODD, 0, text=ODD * 50), hit("", 64, path="")]
+    answers = [Answer(hits, text=ODD), Answer([], image=ODD), Answer([], text="")]
+    write_sheet(path, answers)
+    assert path.stat().st_size > 500
+    write_sheet(path, [])
+
+
+class Texts(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.sources += [value for name, value in attrs if name == "src"]
+
+    def handle_data(self, data):
+        self.seen.append(data)
+
+
+def test_html_is_escaped_and_self_contained(tmp_path, red):
+    path = tmp_path / "sheet.html"
+    attack = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+    write_sheet(path, [Answer([hit(attack, 12, path=red), hit("t", 20, text=attack)], text=attack)])
+    page = Texts()
+    page.feed(path.read_text(encoding="utf-8"))
+    assert page.tags.count("script") == 0
+    assert page.tags.count("img") == 1
+    assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources)
+    assert page.seen.count(attack) == 3
+    assert "distance 12 · score 0.62" in page.seen
+
+
+def test_html_says_when_there_are_no_hits(tmp_path):
+    path = tmp_path / "sheet.html"
+    write_sheet(path, [Answer([], text="nothing")])
+    assert "no hits" in path.read_text(encoding="utf-8")
+
+
+def test_another_suffix_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"ends in '\.pdf'"):
+        write_sheet(tmp_path / "sheet.pdf", [])
+
+
+def test_a_folder_that_is_not_there_is_an_input_error(tmp_path):
+    with pytest.raises(InputError, match="cannot be written: No such file"):
+        write_sheet(tmp_path / "gone" / "sheet.png", [])
+
+
+@pytest.mark.parametrize("width", [3, 5, 11, 40])
+def test_wrapped_lines_fit_and_lose_nothing_but_the_end(width):
+    text = "one three incomprehensibility a of thirty-three"
+    lines = _wrap(text, len, width, 100)
+    assert all(len(line) <= width for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    short = _wrap(text, len, width, 2)
+    assert len(short) <= 2
+    assert len(lines) <= 2 or short[-1].endswith("…")
+    assert all(len(line) <= width for line in short)
+
+
+def test_a_long_id_keeps_both_ends():
+    shown = _shorten("animals/birds/fox.png", len, 11)
+    assert len(shown) == 11
+    assert shown.startswith("anim")
+    assert shown.endswith(".png")
