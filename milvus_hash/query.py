@@ -80,8 +80,8 @@ def combine(modality: str | None, condition: str = "") -> str:
     """A Milvus filter for the rows of ``modality`` that meet the user's ``condition``.
 
     Raises:
-        InputError: The modality is unknown, or the condition closes a parenthesis that it did not open (it would
-            leave the modality behind).
+        InputError: The modality is unknown, or parentheses, brackets and quotes of the condition do not pair up: it
+            could leave the modality behind, and Milvus Lite guesses what is missing.
 
     Example:
         >>> combine("image", 'licence == "CC0" or year < 1900')
@@ -92,13 +92,13 @@ def combine(modality: str | None, condition: str = "") -> str:
     if not condition.strip():
         return "" if modality is None else f'modality == "{modality}"'
     if not _balanced(condition):
-        raise InputError(f"filter {condition!r}: a parenthesis or a quote is missing")
+        raise InputError(f"filter {condition!r}: a parenthesis, bracket or quote is missing")
     return condition if modality is None else f'modality == "{modality}" and ({condition})'
 
 
 def _balanced(condition: str) -> bool:
-    """Whether every parenthesis and quote is closed by its own, quoted text aside."""
-    depth, quote, escaped = 0, "", False
+    """Whether every parenthesis, bracket and quote is closed by its own, quoted text aside."""
+    closers, quote, escaped = "", "", False
     for char in condition:
         if quote:
             if escaped or char == "\\":
@@ -107,11 +107,13 @@ def _balanced(condition: str) -> bool:
                 quote = ""
         elif char in "\"'":
             quote = char
-        elif char in "()":
-            depth += 1 if char == "(" else -1
-            if depth < 0:
+        elif char in "([":
+            closers += {"(": ")", "[": "]"}[char]
+        elif char in ")]":
+            if not closers.endswith(char):
                 return False
-    return not depth and not quote
+            closers = closers[:-1]
+    return not closers and not quote
 
 
 def output_names(output_fields: Sequence[str] | None, declared: Iterable[str]) -> list[str]:

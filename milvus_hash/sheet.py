@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     Font: TypeAlias = "ImageFont.FreeTypeFont | ImageFont.ImageFont"
 
+SUFFIXES = (".png", ".html")
+
 _SIDE = 176  # of a thumbnail, in pixels
 _GAP, _PAD, _MARGIN = 14, 10, 28
 _CAPTION = 44  # two lines below a thumbnail
@@ -55,7 +57,7 @@ def write_sheet(path: str | Path, answers: Sequence[Answer]) -> None:
     try:
         if path.suffix.lower() == ".png":
             _draw(answers).save(path, format="PNG", optimize=True)
-        elif path.suffix.lower() in (".html", ".htm"):
+        elif path.suffix.lower() == ".html":
             path.write_text(_page(answers), encoding="utf-8", errors="xmlcharrefreplace")
         else:
             raise InputError(f"the sheet {path} ends in {path.suffix or 'nothing'!r}; .png and .html can be drawn")

@@ -7,7 +7,6 @@ import zlib
 import numpy as np
 import pytest
 
-from milvus_hash import codes
 from milvus_hash.collection import CodeRow, HashCollection, primary_key
 from milvus_hash.errors import BundleMismatch, InputError, StoreError
 from milvus_hash.store.schema import MODALITIES, PARTITIONS
@@ -156,22 +155,22 @@ def test_large_rows_are_split_by_bytes(flat_store):
     assert collection.count("text") == 1200
 
 
-def test_a_failing_source_keeps_what_was_sent(flat_store, monkeypatch):
+def test_a_failing_source_keeps_what_was_sent(lite_store, monkeypatch):
     monkeypatch.setattr("milvus_hash.store.writer.MAX_ROWS", 10)
 
     def source():
         yield from rows_of(random_codes(25))
         raise OSError("the disk is gone")
 
-    collection = flat_store.create()
+    collection = lite_store.create()
     with pytest.raises(OSError, match="the disk is gone"):
         collection.add_codes(source())
     assert collection.count() == 20
 
 
-def test_a_refused_batch_stops_the_writing(flat_store, monkeypatch):
+def test_a_refused_batch_stops_the_writing(lite_store, monkeypatch):
     monkeypatch.setattr("milvus_hash.store.writer.MAX_ROWS", 10)
-    collection = flat_store.create(fields={"year": int})
+    collection = lite_store.create(fields={"year": int})
     taken = []
 
     def source():
@@ -221,10 +220,10 @@ def test_opening_again_finds_everything(store, tiny_encoder):
         assert again.count() == 50
 
 
-def test_a_bundle_of_another_fingerprint_is_refused(flat_store, tiny_encoder, other_encoder):
-    collection = flat_store.create()
+def test_a_bundle_of_another_fingerprint_is_refused(lite_store, tiny_encoder, other_encoder):
+    collection = lite_store.create()
     with pytest.raises(BundleMismatch) as caught:
-        HashCollection.open(collection.name, other_encoder, uri=flat_store.uri)
+        HashCollection.open(collection.name, other_encoder, uri=lite_store.uri)
     for word in ("tiny", tiny_encoder.fingerprint, "other", other_encoder.fingerprint, collection.name):
         assert word in str(caught.value)
 
@@ -240,13 +239,13 @@ def test_names_that_exist_and_names_that_do_not(flat_store, tiny_encoder):
         HashCollection.open(collection.name, tiny_encoder, uri=flat_store.uri)
 
 
-def test_a_foreign_collection_is_refused(flat_store, tiny_encoder):
-    collection = flat_store.create()
+def test_a_foreign_collection_is_refused(lite_store, tiny_encoder):
+    collection = lite_store.create()
     client = collection._connection.client
     client.create_collection("foreign", dimension=8, timeout=30)
     try:
         with pytest.raises(StoreError, match="was not made by milvus-hash"):
-            HashCollection.open("foreign", tiny_encoder, uri=flat_store.uri)
+            HashCollection.open("foreign", tiny_encoder, uri=lite_store.uri)
     finally:
         client.drop_collection("foreign", timeout=30)
 
@@ -287,16 +286,3 @@ def test_add_encodes_records(flat_store, tmp_path):
     assert (counts.written, counts.rejected) == (4, 0)
     assert [hit.item for hit in collection.search(text="red", into="image", limit=1)] == ["red"]
     assert [hit.item for hit in collection.search(image=tmp_path / "blue.png", into="text", limit=1)] == ["blue"]
-
-
-def test_codes_and_collection_agree_with_numpy(store):
-    """All distances of all rows, against brute force."""
-    collection = store.create()
-    data, queries = random_codes(1500), random_codes(5, seed=1)
-    collection.add_codes(rows_of(data))
-    wanted = codes.hamming(queries, data)
-    found = collection.search_codes(queries, limit=1500, nprobe=1024)
-    for hits, distances in zip(found, wanted, strict=True):
-        assert {hit.item: hit.distance for hit in hits} == {f"item {n}": d for n, d in enumerate(distances.tolist())}
-        assert hits == sorted(hits, key=lambda hit: (hit.distance, hit.item, hit.ordinal))
-        assert all(hit.score == 1 - 2 * hit.distance / 64 for hit in hits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def run_python(code: str, *arguments: str, path: str = "") -> subprocess.Complet
         capture_output=True,
         text=True,
         timeout=60,
-        env={"PYTHONPATH": f"{path}:{ROOT}", "PATH": "/usr/bin:/bin"},
+        env={**os.environ, "PYTHONPATH": f"{path}{os.pathsep}{ROOT}"},
     )
 
 
@@ -108,9 +109,9 @@ def test_a_login_that_is_right(locked_uri, tiny_encoder):
         assert "root:Milvus" not in shown(caught)
 
 
-def test_a_database_that_is_not_there(server_uri):
-    with pytest.raises(StoreError, match="database"):
-        HashCollection.exists("any", uri=server_uri, db="absent", timeout=5)
+def test_a_database_that_is_not_there(server_uri, tiny_encoder):
+    with pytest.raises(StoreError, match="database not found"):
+        HashCollection.create("any", tiny_encoder, uri=server_uri, db="absent", timeout=5)
 
 
 @pytest.mark.parametrize(

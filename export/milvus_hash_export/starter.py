@@ -39,8 +39,7 @@ def main(root: Path, out: Path) -> None:
     from milvus_hash_export.train import train
 
     records = list(DATASETS["openclipart"](root))
-    free = (r for r in records if r.metadata["licence"] == "public domain" and r.texts)
-    write_sample((r for r in free if "query" in r.splits), out / "sample")
+    write_sample(_unseen(records), out / "sample")
     with tempfile.TemporaryDirectory() as scratch:
         manifest = Path(scratch) / "clipart.jsonl"
         write_manifest(manifest, records)
@@ -53,6 +52,20 @@ def write_sample(records: Iterable[Record], folder: Path) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "images").mkdir(parents=True)
     return write_manifest(folder / "manifest.jsonl", _shrunk(_spread(records), folder / "images"))
+
+
+def _unseen(records: Iterable[Record]) -> list[Record]:
+    """Records in the public domain, with a text, of pictures that the training split does not have.
+
+    Clipart files some pictures under two ids, which may fall into different splits; the file tells.
+    """
+    records = list(records)
+    trained = {Path(r.image).resolve() for r in records if r.image and "train" in r.splits}
+    return [
+        r
+        for r in records
+        if r.image and r.texts and r.metadata["licence"] == "public domain" and Path(r.image).resolve() not in trained
+    ]
 
 
 def _spread(records: Iterable[Record]) -> Iterator[Record]:

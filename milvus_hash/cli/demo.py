@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from milvus_hash.cli.ingest import progress_bar, summary
-from milvus_hash.cli.options import Model, examples, model_options, quiet_option, say
+from milvus_hash.cli.options import Model, examples, model_options, quiet_option, quieten_pymilvus, say
 from milvus_hash.cli.search import emit_answers
 from milvus_hash.errors import BundleError
 from milvus_hash.sheet import Answer, write_sheet
@@ -37,6 +37,7 @@ def command(model: Model, quiet: bool) -> None:
 
     manifest = sample_path()
     encoder = model.load()
+    quieten_pymilvus()
     _FILE.unlink(missing_ok=True)
     with HashCollection.create("demo", encoder, uri=str(_FILE)) as collection:
         with progress_bar(quiet=quiet) as progress:

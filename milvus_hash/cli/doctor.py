@@ -60,7 +60,7 @@ def command(ctx: click.Context, model: Model, connection: Connection, collection
     """
     findings = list(_findings(model, connection, collection))
     columns = {name: itemgetter(name) for name in ("check", "state", "detail")}
-    emit((asdict(finding) for finding in findings), columns)
+    emit((asdict(finding) for finding in findings), columns, whole=True)
     if any(finding.state == "broken" for finding in findings):
         ctx.exit(1)
 

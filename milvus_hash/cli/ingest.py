@@ -146,17 +146,13 @@ def _open_or_create(
 
 
 def summary(counts: Counts, where: str) -> str:
-    """What an ingest did, and the rates of its parts."""
+    """What an ingest did, and where its time went."""
     seconds = counts.seconds
-    done = counts.written + counts.rejected
-
-    def part(name: str, spent: float) -> str:
-        return f"{name} {spent:.1f} s" + (f" ({done / spent:,.0f} rows/s)" if spent > 0.05 else "")
-
+    rate = (counts.written + counts.rejected) / max(seconds.total, 1e-9)
     return (
         f"{counts.written:,} rows written, {counts.skipped:,} skipped, {counts.rejected:,} rejected: {where}\n"
-        f"{part('total', seconds.total)}; {part('encode', seconds.encode)}, {part('insert', seconds.insert)} "
-        "besides (insertion overlaps with encoding)"
+        f"{seconds.total:.1f} s ({rate:,.0f} rows/s): {seconds.encode:.1f} s for codes (read, decode, encode), "
+        f"{seconds.insert:.1f} s more for Milvus"
     )
 
 

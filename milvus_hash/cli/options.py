@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,7 @@ def connection_options(command: Command) -> Command:
     @click.option("--db", envvar="MILVUS_DB", default="", show_envvar=True, help="Database on the server.")
     @functools.wraps(command)
     def wrapper(*args: Any, uri: str, token: str, db: str, **options: Any) -> Any:  # noqa: ANN401
+        quieten_pymilvus()
         return command(*args, connection=Connection(uri, token, db), **options)
 
     return wrapper  # type: ignore[return-value]
@@ -126,6 +128,14 @@ def lengths(ctx: click.Context, option: click.Parameter, value: str | None) -> t
         return tuple(int(part) for part in value.split(","))
     except ValueError:
         raise click.BadParameter(f"{value!r} is not a number or a list of numbers such as 16,32,64") from None
+
+
+def quieten_pymilvus() -> None:
+    """Stop pymilvus from logging the traceback of every error that it raises: the error itself says it in a line."""
+    import pymilvus  # its import sets the levels that are changed here
+
+    for name in (pymilvus.__name__, f"{pymilvus.__name__}.milvus_client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def say(message: str, *, quiet: bool = False) -> None:

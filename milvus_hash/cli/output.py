@@ -11,20 +11,31 @@ from typing import Any
 
 import click
 
-_NARROW = 28  # columns of a cell that is cut
+_NARROW = 12  # columns of a cell that is cut no further
 
 
-def emit(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, Callable[[Mapping[str, Any]], Any]]) -> None:
-    """Write ``rows``: whole as JSON lines, or as a table of ``columns`` (a title, and how to get it from a row)."""
+def emit(
+    rows: Iterable[Mapping[str, Any]],
+    columns: Mapping[str, Callable[[Mapping[str, Any]], Any]],
+    *,
+    whole: bool = False,
+) -> None:
+    """Write ``rows``: whole as JSON lines, or as a table of ``columns`` (a title, and how to get it from a row).
+
+    With ``whole`` the last column of the table is never cut.
+    """
     if sys.stdout.isatty():
-        click.echo(table([[get(row) for get in columns.values()] for row in rows], list(columns)), nl=False)
+        cells = [[get(row) for get in columns.values()] for row in rows]
+        click.echo(table(cells, list(columns), whole=whole), nl=False)
         return
     for row in rows:
         click.echo(json.dumps(row, ensure_ascii=False, default=str))
 
 
-def table(rows: Sequence[Sequence[Any]], columns: Sequence[str], *, width: int | None = None) -> str:
-    """Aligned columns that fit the terminal: all but the last are cut with an ellipsis, empty ones left out.
+def table(
+    rows: Sequence[Sequence[Any]], columns: Sequence[str], *, width: int | None = None, whole: bool = False
+) -> str:
+    """Aligned columns that fit the terminal: long cells lose their middle, empty columns are left out.
 
     Example:
         >>> print(table([["animals/fox", 7], ["people/cook", 12]], ["item", "distance"], width=80), end="")
@@ -32,19 +43,19 @@ def table(rows: Sequence[Sequence[Any]], columns: Sequence[str], *, width: int |
         animals/fox  7
         people/cook  12
     """
-    body = [[_printable(cell) for cell in row] for row in rows]
+    body = [[printable(cell) for cell in row] for row in rows]
     filled = [n for n in range(len(columns)) if not body or any(row[n] for row in body)]
     cells = [[row[n] for n in filled] for row in (list(columns), *body)]
     widths = [max(_width(row[n]) for row in cells) for n in range(len(filled))]
     limit = (width or shutil.get_terminal_size().columns) - 2 * (len(filled) - 1)
-    while sum(widths) > limit and max(widths[:-1], default=0) > _NARROW:
-        widths[widths.index(max(widths[:-1]))] -= 1
-    widths[-1] = max(map(_width, (row[-1] for row in cells)))  # a path has to stay whole to be of use
+    shrinking = len(widths) - whole
+    while sum(widths) > limit and max(widths[:shrinking], default=0) > _NARROW:
+        widths[widths.index(max(widths[:shrinking]))] -= 1
     lines = ("  ".join(_fit(cell, room) for cell, room in zip(row, widths, strict=True)).rstrip() for row in cells)
     return "".join(f"{line}\n" for line in lines)
 
 
-def _printable(cell: object) -> str:
+def printable(cell: object) -> str:
     """One line without control characters, so that a stored text cannot steer the terminal."""
     text = "" if cell is None else f"{cell:.3f}" if isinstance(cell, float) else str(cell)
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
@@ -62,12 +73,18 @@ def _columns(character: str) -> int:
 
 
 def _fit(text: str, room: int) -> str:
-    """``text`` in exactly ``room`` columns."""
+    """``text`` in exactly ``room`` columns; of what is too long the middle goes, as both ends of a path tell more."""
     if _width(text) > room:
-        kept = ""
-        for character in text:
-            if _width(kept) + _columns(character) > room - 1:
-                break
-            kept += character
-        text = f"{kept}…"
+        head = (room - 1) // 2
+        text = f"{_take(text, head)}…{_take(text[::-1], room - 1 - head)[::-1]}"
     return text + " " * (room - _width(text))
+
+
+def _take(text: str, room: int) -> str:
+    """The beginning of ``text`` that takes at most ``room`` columns."""
+    used = 0
+    for position, character in enumerate(text):
+        used += _columns(character)
+        if used > room:
+            return text[:position]
+    return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -21,10 +22,17 @@ from milvus_hash.cli.options import (
     quiet_option,
     say,
 )
-from milvus_hash.cli.output import emit
-from milvus_hash.sheet import Answer, write_sheet
+from milvus_hash.cli.output import emit, printable
+from milvus_hash.sheet import SUFFIXES, Answer, write_sheet
 
 _TEXT_SHOWN = 60  # characters of a text in a table
+
+
+def _sheet(ctx: click.Context, option: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse a suffix that cannot be drawn before anything is searched."""
+    if value is not None and value.suffix.lower() not in SUFFIXES:
+        raise click.BadParameter(f"{value} ends in {value.suffix or 'nothing'!r}; {', '.join(SUFFIXES)} can be drawn")
+    return value
 
 
 @click.command(
@@ -41,7 +49,7 @@ _TEXT_SHOWN = 60  # characters of a text in a table
 )
 @click.option("--limit", "-n", type=click.IntRange(1, 16384), default=10, show_default=True, help="Hits per question.")
 @click.option("--filter", "expression", default="", metavar="EXPR", help="Milvus filter, for instance 'year > 2004'.")
-@click.option("--sheet", type=FILE, help="Draw the hits as a contact sheet: FILE.png or FILE.html.")
+@click.option("--sheet", type=FILE, callback=_sheet, help="Draw the hits as a contact sheet: FILE.png or FILE.html.")
 @model_options
 @collection_option
 @connection_options
@@ -83,23 +91,21 @@ def command(
 
 
 def emit_answers(answers: Sequence[Answer]) -> None:
-    """All hits on stdout; a table leaves out the question where there is only one."""
+    """All hits on stdout; on a terminal one table a question."""
     columns: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-        "query": lambda row: next(iter(row["query"].values())),
         "distance": itemgetter("distance"),
         "score": itemgetter("score"),
         "item": itemgetter("item"),
         "text": lambda row: shorten(row["fields"].get("text", ""), _TEXT_SHOWN, placeholder="…"),
-        "path": lambda row: _path(row["item"], row["fields"].get("path", "")),
+        "path": lambda row: row["fields"].get("path", ""),
     }
-    if len(answers) == 1:
-        del columns["query"]
-    emit((row for answer in answers for row in _rows(answer)), columns)
-
-
-def _path(item: str, path: str) -> str:
-    """The path of a hit, where the item does not say it already."""
-    return "" if path.endswith(item) else path
+    if not sys.stdout.isatty():
+        emit((row for answer in answers for row in _rows(answer)), columns)
+        return
+    for number, answer in enumerate(answers):
+        if len(answers) > 1:
+            click.secho(("\n" if number else "") + printable(answer.text or answer.image), bold=True)
+        emit(_rows(answer), columns)
 
 
 def _rows(answer: Answer) -> Iterator[dict[str, Any]]:

@@ -196,7 +196,7 @@ class _Ingest:
         if record.labels:
             fields["labels"] = list(record.labels)
         files = {"image": record.image, "video": record.video}
-        rows = [_Row(record.id, kind, 0, path, {**fields, "path": path}) for kind, path in files.items() if path]
+        rows = [_Row(record.id, kind, 0, path, {**fields, "path": str(path)}) for kind, path in files.items() if path]
         rows += [_Row(record.id, "text", n, text, {**fields, "text": text}) for n, text in enumerate(record.texts)]
         if not rows:
             self._reject(Reject(record.id, "", "the record has neither a picture nor a text"))

@@ -118,7 +118,11 @@ class Connection:
                     f"{self.uri} refused the login: the token is {'wrong' if self._secrets else 'missing'}; "
                     "give token='USER:PASSWORD' or an API key (--token, MILVUS_TOKEN)"
                 ) from None
-            hint = "" if self.lite else "; is the server running, and are uri and database right?"
+            hint = (
+                "; Milvus Lite writes the reason to stderr"
+                if self.lite
+                else "; is the server running, and are uri and database right?"
+            )
             raise self._error(f"cannot open {self.uri}", error, hint) from None
 
     def _error(self, what: str, error: Exception, hint: str = "") -> StoreError:

@@ -114,9 +114,7 @@ def test_a_folder_with_every_bad_file(bad_files, tiny_bundle, tiny_encoder, tmp_
     (folder / "blank.txt").write_text(" \n")
     (folder / "a.txt").write_bytes(b"\xff")  # the bad caption of a good picture
     rejects = tmp_path / "rejects.jsonl"
-    code, stderr = run(
-        "ingest", folder, "--bundle", tiny_bundle, "-c", "bad", "--uri", lite_file, "--rejects", rejects
-    )
+    code, stderr = run("ingest", folder, "--bundle", tiny_bundle, "-c", "bad", "--uri", lite_file, "--rejects", rejects)
     assert code == 3, stderr
     found = read_rejects(rejects)
     expected = {

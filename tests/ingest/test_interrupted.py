@@ -18,11 +18,13 @@ from PIL import Image
 from milvus_hash.collection import HashCollection
 
 ROOT = Path(__file__).parents[2]
-PICTURES, ROWS = 20, 500
-SIZE = 700  # large pictures: encoding them takes a few seconds on any machine
-MARK = 250  # the row whose picture is missing: its line among the rejects says that half of the pictures are done
+PICTURES, ROWS = 20, 400
+SIZE = 500  # large pictures: encoding them takes a few seconds on any machine
+MARK = 200  # the row whose picture is missing: its line among the rejects says that half of the pictures are done
 # The command, writing five times a second instead of once in five seconds.
-COMMAND = "from milvus_hash.ingest import pipeline; pipeline._WRITE_AFTER = 0.2; from milvus_hash.cli import main; main()"
+COMMAND = (
+    "from milvus_hash.ingest import pipeline; pipeline._WRITE_AFTER = 0.2; from milvus_hash.cli import main; main()"
+)
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,7 @@ def test_declared_fields_are_filtered_and_others_are_dynamic(flat_store, rejects
 
 def test_a_reserved_column_of_the_first_record_stops_at_once(flat_store):
     collection = flat_store.create()
-    with pytest.raises(InputError, match="path, pk: .* rename"):
+    with pytest.raises(InputError, match=r"path, pk: .* rename"):
         ingest([Record("a", texts=("a cat",), metadata={"path": "x", "pk": "y"})], collection)
     assert collection.count() == 0
 
