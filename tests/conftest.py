@@ -13,6 +13,7 @@ from tiny_model import write_tiny_bundle
 
 from milvus_hash.collection import HashCollection
 from milvus_hash.encoder import Encoder
+from milvus_hash.store.connection import Connection
 
 _numbers = count(1)
 
@@ -45,9 +46,13 @@ def server_uri() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def lite_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Milvus Lite file that all tests of a run share; starting one takes half a second."""
-    return str(tmp_path_factory.mktemp("lite") / "shared.db")
+def lite_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Milvus Lite file that all tests of a run share, kept open: starting one takes half a second."""
+    uri = str(tmp_path_factory.mktemp("lite") / "shared.db")
+    connection = Connection(uri)
+    assert connection.client is not None
+    yield uri
+    connection.close()
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,16 @@ def flat_store(request: pytest.FixtureRequest, tiny_encoder: Encoder) -> Iterato
 
 @pytest.fixture
 def lite_store(lite_uri: str, tiny_encoder: Encoder) -> Iterator[Store]:
-    """Milvus Lite, for tests of what is checked before Milvus is asked."""
+    """Milvus Lite alone, for tests of what happens on this side of Milvus."""
     yield from _store(lite_uri, "BIN_FLAT", tiny_encoder)
+
+
+@pytest.fixture(scope="module")
+def empty_collection(lite_uri: str, tiny_encoder: Encoder) -> Iterator[HashCollection]:
+    """A collection that stays empty, for tests of what is refused before Milvus is asked."""
+    with HashCollection.create(f"empty_{next(_numbers)}", tiny_encoder, uri=lite_uri) as collection:
+        yield collection
+        collection.drop()
 
 
 def _store(uri: str, index: str, encoder: Encoder) -> Iterator[Store]:

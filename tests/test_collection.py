@@ -118,11 +118,10 @@ def test_of_repeated_rows_the_last_one_stays(flat_store, monkeypatch):
         pytest.param(None, "the code is NoneType", id="none"),
     ],
 )
-def test_wrong_codes_never_leave(lite_store, code, message):
-    collection = lite_store.create()
+def test_wrong_codes_never_leave(empty_collection, code, message):
     with pytest.raises(InputError, match=message):
-        collection.add_codes([CodeRow("good", "image", 0, bytes(8)), CodeRow("bad", "image", 0, code)])
-    assert collection.count() == 0
+        empty_collection.add_codes([CodeRow("good", "image", 0, bytes(8)), CodeRow("bad", "image", 0, code)])
+    assert empty_collection.count() == 0
 
 
 @pytest.mark.parametrize(
@@ -134,10 +133,9 @@ def test_wrong_codes_never_leave(lite_store, code, message):
         (CodeRow("a", "image", 0, bytes(8), {"pk": "x", "code": 1}), "field name\\(s\\) code, pk"),
     ],
 )
-def test_wrong_rows_are_refused(lite_store, row, message):
-    collection = lite_store.create()
+def test_wrong_rows_are_refused(empty_collection, row, message):
     with pytest.raises(InputError, match=message):
-        collection.add_codes([row])
+        empty_collection.add_codes([row])
 
 
 def test_arrays_that_are_views_are_written_right(lite_store):
@@ -272,14 +270,14 @@ def test_every_modality_has_a_partition_of_its_own():
     assert len({zlib.crc32(modality.encode()) % PARTITIONS for modality in MODALITIES}) == len(MODALITIES)
 
 
-def test_add_encodes_records(flat_store, tmp_path):
+def test_add_encodes_records(lite_store, tmp_path):
     from PIL import Image
 
     from milvus_hash.record import Record
 
     for colour in ("red", "blue"):
         Image.new("RGB", (40, 30), colour).save(tmp_path / f"{colour}.png")
-    collection = flat_store.create()
+    collection = lite_store.create()
     counts = collection.add(
         Record(colour, image=str(tmp_path / f"{colour}.png"), texts=(colour,)) for colour in ("red", "blue")
     )

@@ -108,9 +108,9 @@ def test_an_inverted_file_index_is_exact_when_it_looks_everywhere(server_uri, ti
     assert [[hit.distance for hit in hits] for hits in somewhere] != [sorted(row.tolist())[:50] for row in distances]
 
 
-def test_questions_of_every_kind(flat_store, tiny_encoder, tmp_path):
+def test_questions_of_every_kind(lite_store, tiny_encoder, tmp_path):
     Image.new("RGB", (20, 20), "red").save(tmp_path / "red.png")
-    collection = flat_store.create(bits=32)
+    collection = lite_store.create(bits=32)
     colours = ["red", "green", "blue"]
     texts = tiny_encoder.encode_texts(colours, bits=32)
     images = tiny_encoder.encode_images([Image.new("RGB", (9, 9), c) for c in ("red", "#00ff00", "blue")], bits=32)
@@ -129,9 +129,9 @@ def test_questions_of_every_kind(flat_store, tiny_encoder, tmp_path):
             assert (hits[0].item, hits[0].distance, len(hits)) == ("red", 0, 3)
 
 
-def test_the_last_shell_is_complete_in_order(flat_store):
+def test_the_last_shell_is_complete_in_order(lite_store):
     """Many rows at one distance: ordered by item and ordinal, whatever Milvus' order."""
-    collection = flat_store.create()
+    collection = lite_store.create()
     rows = [CodeRow(item, "text", n, bytes(8)) for item in ("b", "a", "é", "c#") for n in (2, 0, 1)]
     collection.add_codes(rows)
     found = [(hit.item, hit.ordinal) for hit in collection.search(code=bytes(8), into="text", limit=12)]
@@ -175,10 +175,9 @@ def test_quoted_text_never_counts_as_a_parenthesis(text):
 
 
 @pytest.mark.parametrize("limit", [0, -1, 16385, 1.5, "10", True, None])
-def test_limits_out_of_bounds(lite_store, limit):
-    collection = lite_store.create()
+def test_limits_out_of_bounds(empty_collection, limit):
     with pytest.raises(InputError, match="from 1 to 16384"):
-        collection.search(code=bytes(8), limit=limit)
+        empty_collection.search(code=bytes(8), limit=limit)
 
 
 def test_limits_at_the_bounds(filled):
@@ -204,10 +203,9 @@ def test_limits_at_the_bounds(filled):
         ({"code": bytes(8), "nprobe": 0}, "nprobe=0"),
     ],
 )
-def test_questions_that_cannot_be_asked(lite_store, question, message):
-    collection = lite_store.create()
+def test_questions_that_cannot_be_asked(empty_collection, question, message):
     with pytest.raises(InputError, match=message):
-        collection.search(**question)
+        empty_collection.search(**question)
 
 
 def test_an_empty_collection_answers(flat_store):

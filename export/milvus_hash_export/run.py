@@ -34,7 +34,7 @@ class Run:
         path: The run folder.
         config: Its settings.
         labels: Names of the labels, in the order of the classifier.
-        manifest: What it was trained on, as it was given.
+        manifest: What it was trained on, an absolute path.
         tokenizer: Path of the tokenizer that belongs in the bundle.
         epochs: How many epochs the weights have seen.
         image: The image stream, in evaluation mode.

@@ -21,6 +21,7 @@ from milvus_hash.cli.options import (
     quiet_option,
     say,
 )
+from milvus_hash.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     from milvus_hash.collection import HashCollection
@@ -113,6 +114,9 @@ def command(
                 on_reject=rejected,
                 stop=interrupt,
             )
+    except StoreError:
+        say("What Milvus had confirmed is there; run the same command with --resume to go on.")
+        raise
     finally:
         target.close()
     say(summary(counts, f"collection {collection!r} in {target.uri}"), quiet=quiet)
@@ -128,7 +132,6 @@ def _open_or_create(
     name: str, model: Model, connection: Connection, bits: int | None, index: str, fields: dict[str, type]
 ) -> HashCollection:
     from milvus_hash.collection import HashCollection
-    from milvus_hash.errors import InputError
 
     encoder = model.load()
     if not HashCollection.exists(name, **connection.kwargs()):

@@ -22,7 +22,7 @@ from milvus_hash.errors import MissingExtra, StoreError
 _PIP = "pip install 'milvus-lite>=2.5.2rc1,<3'"
 _NAME = re.compile(r"[a-zA-Z0-9.\-_]{1,36}")  # milvus_lite.server.Server refuses all others
 _SQLITE = b"SQLite format 3\x00"
-_LEAVING_SECONDS = 2.0  # a server whose process was killed keeps the lock for a moment
+_LEAVING_SECONDS = 1.0  # a server whose process was killed keeps the lock for a moment
 
 _mutex = threading.Lock()
 _users: Counter[Path] = Counter()  # open collections of this process per file

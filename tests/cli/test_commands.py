@@ -13,6 +13,7 @@ from PIL import Image
 
 from milvus_hash.cli import main
 from milvus_hash.collection import HashCollection
+from milvus_hash.errors import StoreError
 
 COLOURS = {"red": "CC0", "green": "CC0", "blue": "CC-BY"}
 
@@ -196,6 +197,17 @@ def test_ingest_takes_a_nested_length(tiny_bundle, manifest, lite_file, tiny_enc
     with HashCollection.open("milvus_hash", tiny_encoder, uri=lite_file) as collection:
         assert collection.bits == 32
         assert collection.count() == 6
+
+
+def test_a_store_that_fails_says_how_to_go_on(tiny_bundle, manifest, lite_file, monkeypatch):
+    def fail(*_args: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(HashCollection, "add_codes", fail)
+    done = run("ingest", manifest, "--bundle", tiny_bundle, "--uri", lite_file)
+    assert done.exit_code == 1
+    assert "--resume" in done.stderr
+    assert done.stderr.endswith("Error: the disk is full\n")
 
 
 @pytest.mark.parametrize("value", ["year", "year:date", ":int"])

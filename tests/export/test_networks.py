@@ -63,10 +63,12 @@ def test_only_the_tail_and_the_head_learn():
 
 
 def test_imagenet_weights_are_loaded():
-    """The published weights answer differently to different pictures; the first convolution is not random."""
+    """Two networks with published weights are the same network, two random ones are not."""
     backbone = build_backbone("efficientnet_lite0", size=SIZE)
     again = build_backbone("efficientnet_lite0", size=SIZE)
+    other = build_backbone("efficientnet_lite0", weights=RANDOM, size=SIZE)
     assert torch.equal(backbone.units[0][0].weight, again.units[0][0].weight)
+    assert not torch.equal(backbone.units[0][0].weight, other.units[0][0].weight)
 
 
 def test_normalisation_is_inside():

@@ -13,8 +13,9 @@ from PIL import Image
 from milvus_hash.errors import InputError
 from milvus_hash.media.text import Tokenizer
 from milvus_hash_export import run as run_folder
+from milvus_hash_export.fit import TrainingError
 from milvus_hash_export.run import load_run
-from milvus_hash_export.train import TrainingError, train
+from milvus_hash_export.train import train
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
 TINY = {
