@@ -4,11 +4,11 @@ One row per (item, modality, ordinal): ``pk`` (``item#modality#ordinal``, the it
 ``modality`` (the partition key, except on Milvus 2.3), ``ordinal``, ``code`` (BINARY_VECTOR), declared metadata
 fields, and a dynamic field for all other metadata. The collection's description says whose codes they are.
 
-**What a search sees.** Reads use Milvus' *session* consistency: rows that this process has written are found at
-once (a read right after a write waits up to 0.2 s for them), and all other reads cost what *bounded* ones cost,
-some 3 ms, where *strong* ones take 200 ms each. So that an opened collection shows what other processes wrote
-before, its first read is a strong one; rows that others write later appear within about a second. ``count`` is
-always strong. Milvus Lite is always strong, and as fast.
+**What a search sees.** All rows that this process wrote, and all that others wrote before the collection was
+opened: the first read after opening or writing is a *strong* one in Milvus' terms, which takes up to 0.2 s on a
+server. The reads after it ask for *session* consistency, which costs what *bounded* does, some 3 ms; rows that
+other processes write meanwhile appear within about a second. ``count`` is always strong. Milvus Lite is always
+strong, and as fast.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class HashCollection:
         self.fields = shape.fields
         self.uri = connection.uri
         self._connection = connection
-        self._read_once = False
+        self._up_to_date = False
 
     def __repr__(self) -> str:
         return f"HashCollection({self.name!r}, bits={self.bits}, index={self.index!r}, uri={self.uri!r})"
@@ -177,21 +177,25 @@ class HashCollection:
     def add_codes(self, rows: Iterable[CodeRow]) -> int:
         """Write ready codes; a row whose (item, modality, ordinal) is there already is replaced.
 
-        Rows go out in batches of up to 10,000 rows and 16 MB, one after the other from a thread of their own, while
-        the next batch is made. Of rows that repeat, the last one stays.
+        Rows go out in batches of up to 10,000 rows and 16 MB while the next ones are made; of rows that repeat,
+        the last one stays.
 
         Returns:
             The number of rows taken from ``rows``.
 
         Raises:
             InputError: A row cannot be used; earlier batches have been written.
-            StoreError: Milvus failed; batches before the failed one have been written, none after it.
+            StoreError: Milvus failed; batches before the failed one have been written, and on a server the one
+                after it may have been. Writing the same rows again is always safe.
         """
 
         def send(batch: list[dict[str, Any]]) -> None:
             self._call("writing to", "upsert", self.name, batch)
 
-        return write(rows, self.bits // 8, send)
+        try:
+            return write(rows, self.bits // 8, send, at_once=1 if self._connection.lite else 2)
+        finally:
+            self._up_to_date = False  # pymilvus remembers the batch that was confirmed last, not the latest one
 
     def search(
         self,
@@ -345,7 +349,7 @@ class HashCollection:
 
     def _read(self, doing: str, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (any client method)
         """A read that sees this process' own rows, and what others wrote before this collection was opened."""
-        level = "Session" if self._read_once else "Strong"
+        level = "Session" if self._up_to_date else "Strong"
         answer = self._call(doing, method, *args, consistency_level=level, **kwargs)
-        self._read_once = True
+        self._up_to_date = True
         return answer

@@ -1,12 +1,16 @@
-"""Rows to batches, and batches to Milvus while the next one is being made."""
+"""Rows to batches, and batches to Milvus while the next ones are being made."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeAlias
 
 from milvus_hash.store.rows import CodeRow, to_entity
+
+Batch: TypeAlias = dict[str, dict[str, Any]]
+"""Primary key to row."""
 
 MAX_ROWS = 10_000
 # Characters are counted, of which UTF-8 needs at most four bytes each: so a request stays below the 64 MiB that
@@ -15,7 +19,7 @@ MAX_BYTES = 16_000_000
 _ROW_BYTES = 64  # field names and lengths on the wire
 
 
-def batches(rows: Iterable[CodeRow], width: int) -> Iterator[list[dict[str, Any]]]:
+def batches(rows: Iterable[CodeRow], width: int) -> Iterator[Batch]:
     """Batches of at most ``MAX_ROWS`` rows and ``MAX_BYTES`` bytes; of equal keys in a batch the last one stays.
 
     One request must not name a key twice: Milvus Lite would store both rows, and a server refuses it from 2.6.8.
@@ -23,27 +27,41 @@ def batches(rows: Iterable[CodeRow], width: int) -> Iterator[list[dict[str, Any]
     Raises:
         InputError: A row cannot be used.
     """
-    batch: dict[str, dict[str, Any]] = {}
+    batch: Batch = {}
     size = 0
     for row in rows:
         entity = to_entity(row, width)
         cost = width + 2 * len(entity["pk"]) + _ROW_BYTES
         cost += sum(len(value if isinstance(value, str) else repr(value)) for value in row.fields.values())
         if batch and (len(batch) == MAX_ROWS or size + cost > MAX_BYTES):
-            yield list(batch.values())
+            yield batch
             batch, size = {}, 0
         batch[entity["pk"]] = entity
         size += cost
     if batch:
-        yield list(batch.values())
+        yield batch
 
 
-def write(rows: Iterable[CodeRow], width: int, send: Callable[[list[dict[str, Any]]], None]) -> int:
-    """Send all rows, one batch after the other, from one thread, while the next batch is made here.
+def write(
+    rows: Iterable[CodeRow], width: int, send: Callable[[list[dict[str, Any]]], None], *, at_once: int = 1
+) -> int:
+    """Send all rows in batches, from threads of their own, while the next batch is made here.
+
+    Batches that share a key never overlap, so the last row of a key wins whatever ``at_once`` is.
+
+    Args:
+        rows: What to write.
+        width: Bytes of a code.
+        send: Writes one batch and returns when it is stored.
+        at_once: Batches that may be on their way together. With two, pymilvus packs one while Milvus stores the
+            other.
+
+    Returns:
+        The number of rows taken.
 
     Raises:
         InputError: A row cannot be used; the batches before it have been sent.
-        Exception: Whatever ``send`` raised; nothing is sent after it.
+        Exception: Whatever ``send`` raised; only batches that were on their way already are sent after it.
     """
     count = 0
 
@@ -53,12 +71,19 @@ def write(rows: Iterable[CodeRow], width: int, send: Callable[[list[dict[str, An
             count += 1
             yield row
 
-    with ThreadPoolExecutor(1, thread_name_prefix="milvus-write") as pool:
-        sending: Future[None] | None = None
+    on_the_way: deque[tuple[Batch, Future[None]]] = deque()
+
+    def wait_for_oldest() -> None:
+        _, sending = on_the_way.popleft()
+        sending.result()
+
+    with ThreadPoolExecutor(at_once, thread_name_prefix="milvus-write") as pool:
         for batch in batches(counted(), width):
-            if sending is not None:
-                sending.result()
-            sending = pool.submit(send, batch)
-        if sending is not None:
-            sending.result()
+            while on_the_way and (
+                len(on_the_way) >= at_once or not all(batch.keys().isdisjoint(other) for other, _ in on_the_way)
+            ):
+                wait_for_oldest()
+            on_the_way.append((batch, pool.submit(send, list(batch.values()))))
+        while on_the_way:
+            wait_for_oldest()
     return count

@@ -52,7 +52,8 @@ class DSMHN(nn.Module):
     Args:
         image: The image stream.
         text: The text stream.
-        bits: Ascending code lengths, the last one full; each is trained as a code of its own (nested codes).
+        bits: Ascending code lengths, the last one full; each is held to the similarities (nested codes).
+            The labels are told from the full code only: a classifier for every prefix made all lengths worse.
         labels: How many labels the data has; 0 leaves the label term out.
         similarity: A name of :data:`milvus_hash_export.losses.SIMILARITY_LOSSES`.
         weights: Weights of the terms.
@@ -76,7 +77,7 @@ class DSMHN(nn.Module):
             raise InputError(f"no similarity loss {similarity!r}; there are: {', '.join(SIMILARITY_LOSSES)}")
         self.image = image
         self.text = text
-        self.classifiers = nn.ModuleList(nn.Linear(length, labels) for length in bits if labels)
+        self.classifier = nn.Linear(bits[-1], labels) if labels else None
         self.bits = bits
         self.similarity = SIMILARITY_LOSSES[similarity]
         self.weights = weights
@@ -93,8 +94,8 @@ class DSMHN(nn.Module):
         }
         if self.weights.intra:
             terms["intra"] = self._nested(u, u, similar) + self._nested(v, v, similar)
-        if self.classifiers:
-            terms["labels"] = self._labels(u, batch.labels) + self._labels(v, batch.labels)
+        if self.classifier is not None:
+            terms["labels"] = _told(self.classifier(u), batch.labels) + _told(self.classifier(v), batch.labels)
         total = torch.stack([getattr(self.weights, name) * term for name, term in terms.items()]).sum()
         return {"loss": total, **terms}
 
@@ -103,12 +104,13 @@ class DSMHN(nn.Module):
         losses = [self.similarity(u[:, :length], v[:, :length], similar) for length in self.bits]
         return torch.stack(losses).mean()
 
-    def _labels(self, u: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy of the labels told from relaxed codes, averaged over the code lengths."""
-        told = [head(u[:, :length]) for head, length in zip(self.classifiers, self.bits, strict=True)]
-        # summed over the labels: the weight of a label must not depend on how many others there are
-        losses = [binary_cross_entropy_with_logits(t, labels) * labels.shape[1] for t in told]
-        return torch.stack(losses).mean()
+
+def _told(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of the labels told from the codes.
+
+    Summed over the labels, because the weight of one must not depend on how many others there are.
+    """
+    return binary_cross_entropy_with_logits(logits, labels) * labels.shape[1]
 
 
 def shared_label(labels: Tensor) -> Tensor:
