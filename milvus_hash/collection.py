@@ -43,7 +43,7 @@ NPROBE = 64
 """Lists of a BIN_IVF_FLAT index that a search looks at, unless told otherwise; 1024 looks at all."""
 
 _KEYS_PER_CALL = 8192  # keys in one filter, and below the 16384 rows that a query may return
-_ITEMS_PER_CALL = 64
+_ITEMS_PER_CALL = 16  # Milvus Lite cannot parse a chain of some 50 ors
 _HITS_PER_CALL = 100_000  # of all queries in one call together
 
 

@@ -198,6 +198,14 @@ def test_modalities_are_counted_apart_and_get_narrows(flat_store):
         collection.get("a")
 
 
+def test_get_of_many_items(flat_store):
+    collection = flat_store.create()
+    data = random_codes(300)
+    collection.add_codes(rows_of(data))
+    found = {row.item: bytes(row.code) for row in collection.get([f"item {n}" for n in range(300)])}
+    assert found == {f"item {n}": code.tobytes() for n, code in enumerate(data)}
+
+
 def test_more_keys_than_one_filter_takes(flat_store):
     collection = flat_store.create()
     collection.add_codes(rows_of(random_codes(9000)))
