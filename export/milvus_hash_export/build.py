@@ -52,6 +52,7 @@ def build_method(config: TrainConfig, table: Tensor, labels: int, *, weights: st
             similarity=config.similarity_weight,
             intra=config.intra_weight,
             labels=config.label_weight,
+            pair=config.pair_weight,
             quantisation=config.quantisation_weight,
             balance=config.balance_weight,
         ),

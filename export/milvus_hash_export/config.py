@@ -71,8 +71,9 @@ class TrainConfig:
     similarity_weight: float = 1.0
     intra_weight: float = 0.0
     label_weight: float = 1.0
+    pair_weight: float = 1.0
     quantisation_weight: float = 0.05
-    balance_weight: float = 0.05
+    balance_weight: float = 1.0
     epochs: int = 30
     batch_size: int = 256
     learning_rate: float = 2e-3

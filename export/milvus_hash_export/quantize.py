@@ -46,6 +46,7 @@ def quantize_image(source: Path, target: Path, calibration: Iterable[NDArray[np.
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             nodes_to_exclude=hash_layer,
+            extra_options={"CalibMaxIntermediateOutputs": 1},  # else every activation of every picture is kept
         )
 
 

@@ -13,6 +13,7 @@ from milvus_hash_export.losses import (
     contrastive,
     cosine_hinge,
     likelihood,
+    own_pair,
     quantisation,
     triplet,
 )
@@ -128,3 +129,15 @@ def test_bit_balance():
     expected = sum((sum(float(u[i, k]) for i in range(3)) / 3) ** 2 for k in range(8)) / 8
     assert bit_balance(u).item() == pytest.approx(expected, rel=1e-5)
     assert bit_balance(torch.cat([u, -u])).item() == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 5])
+@pytest.mark.parametrize("temperature", [0.1, 1.0])
+def test_own_pair(n, temperature):
+    u, v, _ = draw(n, n, 16)
+    total = 0.0
+    for a, b in ((u, v), (v, u)):
+        for i in range(n):
+            scores = [math.exp(cosine(a[i], b[j]) / temperature) for j in range(n)]
+            total -= math.log(scores[i] / sum(scores))
+    assert own_pair(u, v, temperature=temperature).item() == pytest.approx(total / (2 * n), rel=1e-4)

@@ -13,6 +13,7 @@ from torch import Tensor
 from milvus_hash_export.losses.contrastive import contrastive
 from milvus_hash_export.losses.cosine_hinge import cosine_hinge
 from milvus_hash_export.losses.likelihood import likelihood
+from milvus_hash_export.losses.own_pair import own_pair
 from milvus_hash_export.losses.regularisers import bit_balance, quantisation
 from milvus_hash_export.losses.triplet import triplet
 
@@ -29,6 +30,7 @@ __all__ = [
     "contrastive",
     "cosine_hinge",
     "likelihood",
+    "own_pair",
     "quantisation",
     "triplet",
 ]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from milvus_hash.errors import InputError
-from milvus_hash_export.losses import SIMILARITY_LOSSES, bit_balance, quantisation
+from milvus_hash_export.losses import SIMILARITY_LOSSES, bit_balance, own_pair, quantisation
 from milvus_hash_export.networks.image import ImageHash
 from milvus_hash_export.networks.text import TextHash
 
@@ -42,8 +42,9 @@ class Weights:
     similarity: float = 1.0
     intra: float = 0.0
     labels: float = 1.0
+    pair: float = 1.0
     quantisation: float = 0.05
-    balance: float = 0.05
+    balance: float = 1.0
 
 
 class DSMHN(nn.Module):
@@ -94,6 +95,8 @@ class DSMHN(nn.Module):
         }
         if self.weights.intra:
             terms["intra"] = self._nested(u, u, similar) + self._nested(v, v, similar)
+        if self.weights.pair:
+            terms["pair"] = own_pair(u, v)
         if self.classifier is not None:
             terms["labels"] = _told(self.classifier(u), batch.labels) + _told(self.classifier(v), batch.labels)
         total = torch.stack([getattr(self.weights, name) * term for name, term in terms.items()]).sum()
