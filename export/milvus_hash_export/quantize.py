@@ -1,9 +1,9 @@
 """Smaller graphs: int8 with calibration for image graphs, int8 tables and half-precision weights for text graphs.
 
 The image graph is quantised statically (QDQ, per-channel int8 weights, uint8 activations from calibration
-pictures); the hash layer stays in float, because there a small error turns into a bit. The text graph is nearly all
-embedding table: its rows become int8 with a scale each, its other weights float16, which onnxruntime unfolds once
-on loading, so the arithmetic stays float32.
+pictures); the hash layers stay out of it, because there a small error turns into a bit. The text graph is nearly all
+embedding table: its rows become int8 with a scale each. The other weights of both are stored as float16 and unfolded
+once by onnxruntime on loading, so that their arithmetic stays float32.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def quantize_image(source: Path, target: Path, calibration: Iterable[NDArray[np.
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             nodes_to_exclude=hash_layer,
-            extra_options={"CalibMaxIntermediateOutputs": 1},  # else every activation of every picture is kept
         )
+    _store(_halve_weights(onnx.load(target)), target)
 
 
 class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
@@ -89,9 +89,26 @@ def quantize_text(source: Path, target: Path) -> None:
     tables = {i.name: i for i in graph.initializer if i.data_type == TensorProto.FLOAT and _size(i) >= _SMALL}
     lookups = [n for n in graph.node if n.op_type == "Gather" and n.input[0] in tables]
     for node in lookups:
-        _quantize_rows(graph, node, tables.pop(node.input[0]))
-    for tensor in tables.values():
-        _halve(graph, tensor)
+        _quantize_rows(graph, node, tables[node.input[0]])
+    _store(_halve_weights(model), target)
+
+
+def _halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store every large float32 matrix as float16; a Cast, folded on loading, gives float32 back.
+
+    Vectors stay: they are scales, on which other values depend, and small.
+    """
+    graph = model.graph
+    large = [i for i in graph.initializer if i.data_type == TensorProto.FLOAT and _size(i) >= _SMALL]
+    for tensor in [i for i in large if min(i.dims) > 1]:
+        half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_half")
+        graph.initializer.remove(tensor)
+        graph.initializer.append(half)
+        graph.node.insert(0, helper.make_node("Cast", [half.name], [tensor.name], to=TensorProto.FLOAT))
+    return model
+
+
+def _store(model: onnx.ModelProto, target: Path) -> None:
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, target)
 
@@ -118,11 +135,3 @@ def _quantize_rows(graph: onnx.GraphProto, gather: onnx.NodeProto, table: Tensor
     ]
     for offset, node in enumerate(fresh):
         graph.node.insert(position + offset, node)
-
-
-def _halve(graph: onnx.GraphProto, tensor: TensorProto) -> None:
-    """Store a weight as float16; a Cast in front of its users, folded on loading, gives float32 back."""
-    half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{tensor.name}_half")
-    graph.initializer.remove(tensor)
-    graph.initializer.append(half)
-    graph.node.insert(0, helper.make_node("Cast", [half.name], [tensor.name], to=TensorProto.FLOAT))

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -33,18 +32,20 @@ _SIDE = 256  # longest side of a sample picture, in pixels
 @click.command()
 @click.option("--root", type=click.Path(exists=True, path_type=Path), required=True, help="Folder with png/ and svg/.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder that gets bundle/ and sample/.")
-def main(root: Path, out: Path) -> None:
-    """Train and export the starter bundle, and pick the sample."""
+@click.option("--work", type=click.Path(path_type=Path), default=Path("runs/starter"), help="Folder for the run.")
+def main(root: Path, out: Path, work: Path) -> None:
+    """Train and export the starter bundle, and pick the sample; when interrupted, go on in the same folder."""
     from milvus_hash_export.export import export
     from milvus_hash_export.train import train
 
     records = list(DATASETS["openclipart"](root))
     write_sample(_unseen(records), out / "sample")
-    with tempfile.TemporaryDirectory() as scratch:
-        manifest = Path(scratch) / "clipart.jsonl"
-        write_manifest(manifest, records)
-        train(manifest, Path(scratch) / "run", recipe="starter")
-        export(Path(scratch) / "run", out / "bundle", quantize="int8")
+    manifest = work / "clipart.jsonl"
+    work.mkdir(parents=True, exist_ok=True)
+    write_manifest(manifest, records)
+    started = (work / "run" / "config.json").is_file()
+    train(manifest, work / "run", recipe="starter", resume=started)
+    export(work / "run", out / "bundle", quantize="int8", name="starter")
 
 
 def write_sample(records: Iterable[Record], folder: Path) -> int:

@@ -14,7 +14,7 @@ from milvus_hash.sheet import Answer, write_sheet
 
 _FILE = Path("milvus_hash_demo.db")
 _SHEET = Path("milvus_hash_demo.png")
-_TEXTS = ("a red flower", "a bird", "birthday cake", "traffic sign", "a musician playing the guitar")
+_TEXTS = ("a flower", "a bird", "playing card", "traffic sign", "a blue flag")
 _PICTURES = 2  # of the sample that are asked about: one into texts, one into pictures
 
 
