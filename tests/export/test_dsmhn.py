@@ -15,6 +15,7 @@ from milvus_hash_export.networks.image import ImageHash
 from milvus_hash_export.networks.text import TextHash, text_width
 
 PAIRS, CLASSES, WIDTH = 64, 8, 32
+LABELS_ONLY = Weights(intra=0.1, pair=0.0, balance=0.05)  # nothing that holds items of one label apart
 
 
 def head(width, bits):
@@ -25,9 +26,7 @@ def make(similarity="likelihood", bits=(16,), labels=CLASSES, weights=None):
     torch.manual_seed(0)
     image = ImageHash(Backbone([nn.Identity()], WIDTH, (0.0,) * 3, (1.0,) * 3), head(WIDTH, bits[-1]))
     text = TextHash(torch.randn(200, 16), head(text_width(16, 8), bits[-1]), filters=8)
-    return DSMHN(
-        image, text, bits=bits, labels=labels, similarity=similarity, weights=weights or Weights(intra=0.1)
-    ).train()
+    return DSMHN(image, text, bits=bits, labels=labels, similarity=similarity, weights=weights or LABELS_ONLY).train()
 
 
 def data(labels=CLASSES):
@@ -71,6 +70,14 @@ def test_every_trained_length_is_a_code():
     u, v = fit(make(bits=(8, 16, 32)), batch)
     for length in (8, 16, 32):
         assert separated(u[:, :length], v[:, :length], shared_label(batch.labels)) > 0.9
+
+
+def test_own_pairs_are_found_among_items_of_one_label():
+    batch = data()
+    own = torch.eye(PAIRS)
+    assert separated(*fit(make(bits=(64,)), batch), own) < 0.5
+    u, v = fit(make(bits=(64,), weights=Weights()), batch)
+    assert separated(u, v, own) > 0.9
 
 
 def test_without_labels_a_pair_is_like_itself_only():
