@@ -45,6 +45,9 @@ class TrainConfig:
         filters: Filters per width of the text CNN.
         hidden: Width of the hidden layer in front of the hash layer.
         similarity: Similarity loss, see :data:`milvus_hash_export.losses.SIMILARITY_LOSSES`.
+        similarity_weight: Of that loss between the modalities; ``intra_weight`` within each, ``label_weight`` of the
+            labels told from the code, ``pair_weight`` of finding the own partner, ``quantisation_weight`` and
+            ``balance_weight`` of the regularisers (``docs/methods/dsmhn.md``).
     """
 
     method: str = "dsmhn"

@@ -1,25 +1,18 @@
 """What of a record's metadata goes to Milvus, and in which shape.
 
 Declared fields get the type that the collection gives them; everything else goes to the dynamic field, which
-holds JSON. What JSON lacks is written as its nearest: dates and times in ISO 8601, durations in seconds, decimals
-as floats, sets and tuples as lists, NaN and infinities as null; UUIDs and paths as text. A null is left out.
+holds JSON (:mod:`milvus_hash.manifest.json_value`). A null is left out.
 """
 
 from __future__ import annotations
 
-import datetime
-import decimal
 import json
 import math
-import uuid
-from collections.abc import Callable, Mapping
-from pathlib import PurePath
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from milvus_hash.errors import InputError
-from milvus_hash.manifest.cells import clean
+from milvus_hash.manifest.json_value import int64, json_value
 from milvus_hash.store import schema
 
 RESERVED = schema.RESERVED | {"text", "path", "labels"}
@@ -53,8 +46,8 @@ def row_fields(metadata: Mapping[str, Any], declared: Mapping[str, type]) -> dic
             form.
 
     Example:
-        >>> row_fields({"year": "2004", "added": datetime.date(2005, 2, 1)}, {"year": int})
-        {'year': 2004, 'added': '2005-02-01'}
+        >>> row_fields({"year": "2004", "tags": {"red"}}, {"year": int})
+        {'year': 2004, 'tags': ['red']}
     """
     check_names(metadata)
     fields: dict[str, Any] = {}
@@ -87,67 +80,6 @@ def check_size(fields: Mapping[str, Any], declared: Mapping[str, type]) -> None:
         )
 
 
-def json_value(value: Any) -> Any:  # noqa: ANN401 (a cell of any type)
-    """``value`` as JSON can hold it.
-
-    Raises:
-        InputError: It has no JSON form: bytes that are not UTF-8, an integer beyond 64 bits, an unknown type.
-
-    Example:
-        >>> json_value({"when": datetime.date(2005, 2, 1), "score": float("nan")})
-        {'when': '2005-02-01', 'score': None}
-    """
-    if value is None or isinstance(value, bool):
-        return value
-    for kind, convert in _CONVERSIONS:
-        if isinstance(value, kind):
-            return convert(value)
-    raise InputError(f"a {type(value).__name__} has no JSON form; write it as a text or a number")
-
-
-def _float(value: float | np.floating[Any]) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _integer(value: int | np.integer[Any]) -> int:
-    if not -(2**63) <= value < 2**63:
-        raise InputError(f"{value} does not fit into 64 bits; write it as a text")
-    return int(value)
-
-
-def _text(value: str) -> str:
-    return clean("the value", str(value))
-
-
-def _bytes(value: bytes) -> str:
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{len(value)} bytes that are not UTF-8 text; leave the column out or encode it") from error
-
-
-def _mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
-    return {_text(str(key)): json_value(item) for key, item in value.items()}
-
-
-_CONVERSIONS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
-    (str, _text),
-    ((int, np.integer), _integer),
-    ((float, np.floating), _float),
-    (datetime.timedelta, lambda value: value.total_seconds()),
-    ((datetime.date, datetime.time), lambda value: value.isoformat()),  # a datetime is a date
-    (decimal.Decimal, lambda value: _float(float(value)) if value.is_finite() else None),
-    ((uuid.UUID, PurePath), lambda value: _text(str(value))),
-    (bytes, _bytes),
-    (Mapping, _mapping),
-    ((list, tuple), lambda value: [json_value(item) for item in value]),
-    ((set, frozenset), lambda value: sorted((json_value(item) for item in value), key=str)),
-    (np.datetime64, lambda value: None if np.isnat(value) else str(value)),
-    (np.ndarray, lambda value: [json_value(item) for item in value] if value.ndim else json_value(value[()])),
-    (np.generic, lambda value: json_value(value.item())),
-)
-
-
 def _declared(name: str, value: Any, kind: type) -> Any:  # noqa: ANN401 (a cell of any type)
     """``value`` in the type of a declared field; numbers written as text (CSV) are read."""
     if value is None:
@@ -167,7 +99,7 @@ def _declared(name: str, value: Any, kind: type) -> Any:  # noqa: ANN401 (a cell
         raise InputError(f"the declared field {name!r} is {fit}; Milvus needs a finite number")
     if isinstance(fit, str) and (size := len(fit.encode())) > _MAX_STRING_BYTES:
         raise InputError(f"the declared field {name!r} has {size:,} bytes; at most {_MAX_STRING_BYTES:,} are stored")
-    return _integer(fit) if kind is int else fit
+    return int64(fit) if kind is int else fit
 
 
 def _boolean(value: Any) -> bool:  # noqa: ANN401 (a cell of any type)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -75,22 +74,3 @@ def to_strings(column: str, value: object, *, numbers: bool = False) -> tuple[st
         if not isinstance(entry, str):
             raise InputError(f"{column} holds a {type(entry).__name__}; a string or a list of strings is needed")
     return tuple(clean(column, entry) for entry in entries)
-
-
-def to_json(column: str, value: Any) -> Any:  # noqa: ANN401 (any JSON value)
-    """A metadata cell as JSON can hold it; dates become ISO 8601.
-
-    Raises:
-        InputError: The cell holds bytes or another type that Milvus cannot keep.
-    """
-    if isinstance(value, str):
-        return clean(f"column {column!r}", value)
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, list | tuple):
-        return [to_json(column, entry) for entry in value]
-    if isinstance(value, Mapping):
-        return {clean(f"column {column!r}", str(key)): to_json(column, entry) for key, entry in value.items()}
-    if hasattr(value, "isoformat"):  # a date or a time of a Parquet file
-        return value.isoformat()
-    raise InputError(f"column {column!r} holds a {type(value).__name__}, which Milvus metadata cannot hold")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from milvus_hash.errors import InputError
-from milvus_hash.manifest.cells import check_id, clean, is_empty, to_json, to_path, to_strings
+from milvus_hash.manifest.cells import check_id, clean, is_empty, to_path, to_strings
 from milvus_hash.manifest.folder import read_folder
+from milvus_hash.manifest.json_value import json_value
 from milvus_hash.manifest.table_writer import write_rows
 from milvus_hash.manifest.tables import SUFFIXES, read_rows
 from milvus_hash.record import Record, Reject
@@ -115,7 +116,7 @@ def _record(identifier: str, cells: Mapping[str, Any], base: Path) -> Record:
         labels=to_strings("labels", cells.get("labels"), numbers=True),
         splits=tuple(dict.fromkeys(to_strings("split", cells.get("split")))) or ("database",),
         metadata={
-            clean("a column's name", name): to_json(name, value)
+            clean("a column's name", name): _metadata(name, value)
             for name, value in cells.items()
             if name not in _COLUMNS and not is_empty(value)
         },
@@ -125,6 +126,13 @@ def _record(identifier: str, cells: Mapping[str, Any], base: Path) -> Record:
     if record.image is None and record.video is None and not record.texts:
         raise InputError("has no image, video or text")
     return record
+
+
+def _metadata(column: str, value: object) -> Any:  # noqa: ANN401 (any JSON value)
+    try:
+        return json_value(value)
+    except InputError as error:
+        raise InputError(f"column {column!r}: {error}") from error
 
 
 def _row(record: Record, base: Path) -> dict[str, Any]:

@@ -248,7 +248,7 @@ def test_dates_become_iso_and_bytes_are_refused(tmp_path):
     pq.write_table(table, tmp_path / "m.parquet")
     assert read(tmp_path / "m.parquet")[0].metadata == {"day": "2024-02-29"}
     pq.write_table(table.append_column("raw", pa.array([b"x"])), tmp_path / "m.parquet")
-    assert "column 'raw' holds a bytes" in read(tmp_path / "m.parquet")[0].reason
+    assert "column 'raw': a bytes has no JSON form" in read(tmp_path / "m.parquet")[0].reason
 
 
 @pytest.mark.parametrize(
