@@ -14,12 +14,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from milvus_hash.errors import BundleError
 
 FORMAT_VERSION = 1
 MANIFEST = "bundle.json"
+Resize: TypeAlias = Literal["squash", "pad", "crop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,24 @@ class ImageInput:
     """
 
     size: int = 224
-    resize: Literal["squash", "pad", "crop"] = "squash"
+    resize: Resize = "squash"
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInput:
+    """How a clip becomes the graph's input ``video``: uint8 ``(n, frames, size, size, 3)``, RGB.
+
+    Frame ``i`` is the one on show at the time ``(i + 1/2) / frames`` of the clip's duration.
+
+    Attributes:
+        size: Side of the square frames, in pixels.
+        resize: As for a picture; every frame is resized by itself.
+        frames: Frames per clip.
+    """
+
+    size: int = 112
+    resize: Resize = "squash"
+    frames: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +71,14 @@ class Modality:
     """One graph of a bundle and how its input is made."""
 
     graph: str
-    input: ImageInput | TextInput
+    input: ImageInput | VideoInput | TextInput
+
+
+_INPUTS: dict[str, type[ImageInput | VideoInput | TextInput]] = {
+    "image": ImageInput,
+    "video": VideoInput,
+    "text": TextInput,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +90,7 @@ class Bundle:
         name: A name for people.
         method: The training method, for instance ``dsmhn``.
         bits: Code lengths in ascending order; the last is the full length, the others are nested codes.
-        modalities: ``image`` and/or ``text``, each with its graph and input.
+        modalities: Any of ``image``, ``video`` and ``text``, each with its graph and input.
         fingerprint: sha256 over graphs, tokenizer and preprocessing, in hex.
         licence: Licence of the weights.
         trained_on: What the model was trained on.
@@ -202,8 +227,7 @@ def _read_json(folder: Path) -> dict[str, Any]:
 
 
 def _modality(name: str, entry: Mapping[str, Any]) -> Modality:
-    inputs: dict[str, type[ImageInput] | type[TextInput]] = {"image": ImageInput, "text": TextInput}
-    return Modality(graph=str(entry["graph"]), input=inputs[name](**entry["input"]))
+    return Modality(graph=str(entry["graph"]), input=_INPUTS[name](**entry["input"]))
 
 
 def _entry(modality: Modality) -> dict[str, Any]:

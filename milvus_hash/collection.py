@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from milvus_hash.encoder import Encoder
     from milvus_hash.ingest import Counts
     from milvus_hash.media.image import ImageSource
+    from milvus_hash.media.video import VideoSource
     from milvus_hash.record import Record, Reject
 
 __all__ = ["CodeRow", "HashCollection", "primary_key"]
@@ -202,6 +203,7 @@ class HashCollection:
         *,
         text: str | None = None,
         image: ImageSource | None = None,
+        video: VideoSource | None = None,
         code: bytes | NDArray[np.uint8] | None = None,
         into: str = "image",
         limit: int = 10,
@@ -209,11 +211,12 @@ class HashCollection:
         output_fields: Sequence[str] | None = None,
         nprobe: int | None = None,
     ) -> list[Hit]:
-        """The rows of modality ``into`` whose codes are nearest to a text, an image, or a ready code.
+        """The rows of modality ``into`` whose codes are nearest to a text, an image, a video, or a ready code.
 
         Args:
             text: The question in words.
             image: The question as a picture: a path, the bytes of a file, or a Pillow image.
+            video: The question as a clip: a path, or the bytes of a file.
             code: The question as a code of ``bits // 8`` bytes.
             into: ``image``, ``text``, ``video`` or ``vector``.
             limit: Most hits, 1 to 16384.
@@ -229,7 +232,7 @@ class HashCollection:
             InputError: The question or an argument cannot be used.
             StoreError: Milvus failed, or refused the filter.
         """
-        codes = query_code(self.encoder, self.bits, text=text, image=image, code=code)
+        codes = query_code(self.encoder, self.bits, text=text, image=image, video=video, code=code)
         return self.search_codes(
             codes, into=into, limit=limit, filter=filter, output_fields=output_fields, nprobe=nprobe
         )[0]

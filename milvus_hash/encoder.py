@@ -1,15 +1,15 @@
 """The encoder: a bundle on onnxruntime, from paths and texts to codes.
 
-Pictures are decoded by a bounded pool of threads while the batch before them is in onnxruntime; results come in
-the order of the inputs, and a bad input costs its own place only.
+Pictures and clips are decoded by a bounded pool of threads while the batch before them is in onnxruntime; results
+come in the order of the inputs, and a bad input costs its own place only.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -17,11 +17,12 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from milvus_hash.bundle import Bundle, ImageInput, TextInput, read_bundle
+from milvus_hash.bundle import Bundle, TextInput, VideoInput, read_bundle
 from milvus_hash.codes import Codes, Logits
 from milvus_hash.errors import BundleError, InputError
 from milvus_hash.media.image import ImageSource, load_image
 from milvus_hash.media.text import Tokenizer, check_text
+from milvus_hash.media.video import VideoSource, load_video
 from milvus_hash.runtime import cpu_count, open_session, resolve_providers
 
 Key = TypeVar("Key", bound=Hashable)
@@ -29,12 +30,20 @@ Key = TypeVar("Key", bound=Hashable)
 _BATCHES_AHEAD = 3  # decoded pictures that wait for onnxruntime: enough to even out slow files, 5 MB a batch
 
 
+VECTORS = ("embedding", "features")
+"""Float outputs that a graph may have beside its code: the learned vector, and what the frozen part gave."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encodings:
-    """Codes ``uint8 (n, bits // 8)`` and the logits ``float32 (n, bits)`` whose signs they are."""
+    """Codes ``uint8 (n, bits // 8)`` and the logits ``float32 (n, bits)`` whose signs they are.
+
+    ``vectors`` holds other outputs of the graph, float32 ``(n, width)``, by name, where they were asked for.
+    """
 
     codes: Codes
     logits: Logits
+    vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +54,18 @@ class Encoded(Generic[Key]):
     code: NDArray[np.uint8] | None = None
     logits: NDArray[np.float32] | None = None
     error: InputError | None = None
+    vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
 class Encoder:
-    """Turns pictures and texts into codes of one Hamming space.
+    """Turns pictures, clips and texts into codes of one Hamming space.
 
     Attributes:
         bundle: What is loaded.
         bits: Full code length; ``bundle.bits`` lists the nested ones.
         providers: The onnxruntime execution providers in use, in order of preference.
         threads: Threads of onnxruntime within a graph, and of the decoding pool.
-        batch_size: Inputs per run of a graph.
+        batch_size: Inputs per run of a graph; a clip counts as much as its frames.
     """
 
     def __init__(self, bundle: Bundle, *, providers: Sequence[str], threads: int, arena: bool, batch_size: int) -> None:
@@ -65,7 +75,7 @@ class Encoder:
         self.threads = threads
         self.batch_size = batch_size
         self._arena = arena
-        self._runs: dict[str, Callable[[list[Any]], Encodings]] = {}
+        self._runs: dict[str, _Run] = {}
 
     @classmethod
     def load(
@@ -85,7 +95,7 @@ class Encoder:
                 ``["cuda"]``; the CPU when absent.
             threads: Threads of onnxruntime and of the decoding pool; 0 takes every core this process may use.
             arena: Let onnxruntime keep memory between runs: faster, larger.
-            batch_size: Inputs per run of a graph.
+            batch_size: Inputs per run of a graph; a clip counts as much as its frames.
 
         Raises:
             BundleError: The bundle is broken.
@@ -126,6 +136,15 @@ class Encoder:
         """
         return self.encode("image", images, bits=bits).codes
 
+    def encode_videos(self, videos: Sequence[VideoSource], *, bits: int | None = None) -> Codes:
+        """Codes ``uint8 (n, bits // 8)`` of clips: paths or file bytes.
+
+        Raises:
+            InputError: The first clip that cannot be used, by its position.
+            MissingExtra: A clip needs PyAV, and it is not installed.
+        """
+        return self.encode("video", videos, bits=bits).codes
+
     def encode_texts(self, texts: Sequence[str], *, bits: int | None = None) -> Codes:
         """Codes ``uint8 (n, bits // 8)`` of texts.
 
@@ -152,23 +171,61 @@ class Encoder:
         return Encodings(codes, logits)
 
     def stream(
-        self, modality: str, items: Iterable[tuple[Key, Any]], *, bits: int | None = None
+        self,
+        modality: str,
+        items: Iterable[tuple[Key, Any]],
+        *,
+        bits: int | None = None,
+        vectors: Sequence[str] = (),
     ) -> Iterator[Encoded[Key]]:
         """Encode ``(key, source)`` pairs one after the other: one :class:`Encoded` each, in their order.
 
         Memory is bounded by a few batches, however many items there are.
 
         Args:
-            modality: ``image`` or ``text``.
+            modality: ``image``, ``video`` or ``text``.
             items: Pairs of a key, which comes back untouched, and a source.
             bits: A length that the bundle lists; the full length when absent.
+            vectors: Float vectors that each result shall carry too: any of :meth:`vector_names`.
 
         Raises:
-            InputError: The bundle has no such modality or length.
+            InputError: The bundle has no such modality, length or vector.
         """
         bits = self.check_bits(bits)
         run = self._run(modality)
-        return self._stream(run, self._decoded(modality, items), bits)
+        if missing := [name for name in vectors if name not in run.vectors]:
+            raise InputError(
+                f"the {modality} graph of {self.bundle.name} has no output {missing[0]!r}; it has "
+                f"{', '.join(run.vectors) or 'codes and logits only'}: export the model again with this release"
+            )
+        return self._stream(lambda values: run(values, vectors), self._decoded(modality, items), bits)
+
+    def vector_names(self, modality: str) -> tuple[str, ...]:
+        """The float vectors that the graph of ``modality`` gives, of :data:`VECTORS`; none in older bundles.
+
+        Raises:
+            InputError: The bundle has no such modality.
+        """
+        return self._run(modality).vectors
+
+    def vectors(
+        self, modality: str, items: Iterable[tuple[Key, Any]], output: str = "features"
+    ) -> Iterator[tuple[Key, NDArray[np.float32] | InputError]]:
+        """Float vectors ``float32 (width,)`` of ``(key, source)`` pairs, in their order, each with its key.
+
+        Args:
+            modality: ``image``, ``video`` or ``text``.
+            items: Pairs of a key, which comes back untouched, and a source.
+            output: ``features`` (what the frozen part of the network gives) or ``embedding`` (what was learned).
+
+        Returns:
+            An iterator; the error takes the place of a vector that could not be made.
+
+        Raises:
+            InputError: The bundle has no such modality or vector.
+        """
+        rows = self.stream(modality, items, vectors=[output])
+        return ((row.key, row.vectors[output] if row.error is None else row.error) for row in rows)
 
     def check_bits(self, bits: int | None) -> int:
         """Return ``bits``, or the full length for None.
@@ -196,7 +253,8 @@ class Encoder:
                 if out is None or isinstance(value, InputError):
                     yield Encoded(key, error=value)
                 else:
-                    yield Encoded(key, out.codes[row, : bits // 8], out.logits[row, :bits])
+                    vectors = {name: values[row] for name, values in out.vectors.items()}
+                    yield Encoded(key, out.codes[row, : bits // 8], out.logits[row, :bits], vectors=vectors)
                     row += 1
 
     def _decoded(self, modality: str, items: Iterable[tuple[Key, Any]]) -> Iterator[list[tuple[Key, Any]]]:
@@ -206,32 +264,35 @@ class Encoder:
             rest = iter(items)
             while batch := list(islice(rest, self.batch_size)):
                 yield [(key, _attempt(check_text, source)) for key, source in batch]
+        elif isinstance(target, VideoInput):
+            clips = max(1, self.batch_size // target.frames)
+            yield from self._decoded_ahead(items, lambda source: load_video(source, target), clips)
         else:
-            yield from self._decoded_ahead(items, lambda source: load_image(source, target))
+            yield from self._decoded_ahead(items, lambda source: load_image(source, target), self.batch_size)
 
     def _decoded_ahead(
-        self, items: Iterable[tuple[Key, Any]], decode: Callable[[Any], Any]
+        self, items: Iterable[tuple[Key, Any]], decode: Callable[[Any], Any], batch_size: int
     ) -> Iterator[list[tuple[Key, Any]]]:
         rest = iter(items)
         waiting: deque[tuple[Key, Future[Any]]] = deque()
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
 
         def refill() -> None:
-            room = self.batch_size * (_BATCHES_AHEAD + 1) - len(waiting)
+            room = max(batch_size * (_BATCHES_AHEAD + 1), 2 * self.threads) - len(waiting)
             for key, source in islice(rest, room):
                 waiting.append((key, pool.submit(_attempt, decode, source)))
 
         try:
             refill()
             while waiting:
-                keys_futures = [waiting.popleft() for _ in range(min(self.batch_size, len(waiting)))]
+                keys_futures = [waiting.popleft() for _ in range(min(batch_size, len(waiting)))]
                 batch = [(key, future.result()) for key, future in keys_futures]
                 refill()  # the pool works on these while the caller has this batch in onnxruntime
                 yield batch
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _run(self, modality: str) -> Callable[[list[Any]], Encodings]:
+    def _run(self, modality: str) -> _Run:
         """The function that puts one batch of decoded values through the graph of ``modality``."""
         if modality not in self.bundle.modalities:
             raise InputError(f"{self.bundle.name} cannot encode {modality!r}; it has {', '.join(self.modalities)}")
@@ -239,13 +300,12 @@ class Encoder:
             self._runs[modality] = self._open(modality)
         return self._runs[modality]
 
-    def _open(self, modality: str) -> Callable[[list[Any]], Encodings]:
+    def _open(self, modality: str) -> _Run:
         entry = self.bundle.modalities[modality]
         graph = self.bundle.path / entry.graph
         session = open_session(graph, providers=self.providers, threads=self.threads, arena=self._arena)
-        names = {i.name for i in session.get_inputs()}, {o.name for o in session.get_outputs()}
-        is_image = isinstance(entry.input, ImageInput)
-        wanted = {"image"} if is_image else {"input_ids", "attention_mask"}
+        names = {i.name for i in session.get_inputs()}, {o.name for o in session.get_outputs()} - set(VECTORS)
+        wanted = {"input_ids", "attention_mask"} if isinstance(entry.input, TextInput) else {modality}
         if names != (wanted, {"code", "logits"}):
             raise BundleError(
                 f"{graph} has inputs {sorted(names[0])} and outputs {sorted(names[1])}; "
@@ -260,13 +320,23 @@ class Encoder:
         else:
 
             def feed(values: list[Any]) -> dict[str, NDArray[Any]]:
-                return {"image": np.stack(values)}
+                return {modality: np.stack(values)}
 
-        def run(values: list[Any]) -> Encodings:
-            codes, logits = session.run(["code", "logits"], feed(values))
-            return Encodings(codes, logits)
+        return _Run(session, feed)
 
-        return run
+
+class _Run:
+    """One graph: a batch of decoded values in, codes, logits and the vectors asked for out."""
+
+    def __init__(self, session: Any, feed: Callable[[list[Any]], dict[str, NDArray[Any]]]) -> None:  # noqa: ANN401
+        self._session = session
+        self._feed = feed
+        outputs = {output.name for output in session.get_outputs()}
+        self.vectors = tuple(name for name in VECTORS if name in outputs)
+
+    def __call__(self, values: list[Any], vectors: Sequence[str] = ()) -> Encodings:
+        codes, logits, *rest = self._session.run(["code", "logits", *vectors], self._feed(values))
+        return Encodings(codes, logits, dict(zip(vectors, rest, strict=True)))
 
 
 def _attempt(function: Callable[[Any], Any], source: Any) -> Any:  # noqa: ANN401 (whatever the media function gives)

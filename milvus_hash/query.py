@@ -16,6 +16,7 @@ from milvus_hash.store.schema import MODALITIES, RESERVED, split_key
 if TYPE_CHECKING:
     from milvus_hash.encoder import Encoder
     from milvus_hash.media.image import ImageSource
+    from milvus_hash.media.video import VideoSource
 
 MAX_LIMIT = 16_384
 """Milvus' own bound on the number of hits."""
@@ -48,17 +49,19 @@ def query_code(
     *,
     text: str | None = None,
     image: ImageSource | None = None,
+    video: VideoSource | None = None,
     code: bytes | NDArray[np.uint8] | None = None,
 ) -> Codes:
-    """The code ``uint8 (1, bits // 8)`` of one question: exactly one of ``text``, ``image``, ``code``.
+    """The code ``uint8 (1, bits // 8)`` of one question: exactly one of ``text``, ``image``, ``video``, ``code``.
 
     Raises:
         InputError: None or several are given, or the one cannot be encoded.
     """
-    given = {name: value for name, value in (("text", text), ("image", image), ("code", code)) if value is not None}
+    asked = {"text": text, "image": image, "video": video, "code": code}
+    given = {name: value for name, value in asked.items() if value is not None}
     if len(given) != 1:
         what = " and ".join(given) or "nothing"
-        raise InputError(f"a search takes exactly one of text, image and code; {what} is given")
+        raise InputError(f"a search takes exactly one of text, image, video and code; {what} is given")
     if code is not None:
         row = np.frombuffer(code, dtype=np.uint8) if isinstance(code, bytes) else code
         return check(row[None] if isinstance(row, np.ndarray) else row, bits)

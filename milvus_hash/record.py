@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+MODALITIES = ("image", "text", "video")
+"""What an item can be encoded from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

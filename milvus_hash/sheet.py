@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from milvus_hash.errors import InputError
+from milvus_hash.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
@@ -29,22 +29,34 @@ _COLUMNS = 5
 _ASK, _ASK_HEIGHT = 236, 240  # the question's column: its width, and the height that a picture or 7 lines take
 _PAPER, _CARD, _EDGE, _INK, _SOFT, _ACCENT = "#f4f5f7", "#ffffff", "#d9dee5", "#1c2530", "#66717f", "#0a62b5"
 _FONTS = ("NotoSans-Regular.ttf", "DejaVuSans.ttf", "Arial.ttf", "Arial Unicode.ttf")
+_KINDS = {"text": "TEXT", "image": "PICTURE", "video": "CLIP"}
+_GONE = {"image": "no picture", "video": "no clip", "vector": "no picture"}
+_FRAMES, _FRAME_TIME = 12, 160  # of a clip's loop on the page: how many, and how many milliseconds each
 _SHOWN = 600  # characters of a text that can matter on a card
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One question, a text or the path of a picture, and its hits in their order."""
+    """One question, a text or the path of a picture or clip, and its hits in their order."""
 
     hits: Sequence[Hit]
     text: str | None = None
     image: str | None = None
+    video: str | None = None
+
+    @property
+    def asked(self) -> tuple[str, str]:
+        """The question's modality, and the text or path."""
+        if self.text is not None:
+            return "text", self.text
+        return ("image", self.image or "") if self.video is None else ("video", self.video)
 
 
 def write_sheet(path: str | Path, answers: Sequence[Answer]) -> None:
     """Draw ``answers`` below each other into ``path``: a PNG, or an HTML page that needs no other file.
 
-    A picture that cannot be read any more leaves a grey card with its name.
+    Of a clip the PNG shows the frame in the middle, the page a loop of some frames. A picture or clip that cannot be
+    read any more leaves a grey card with its name.
 
     Raises:
         InputError: Another suffix than ``.png`` or ``.html``, or the file cannot be written.
@@ -75,17 +87,20 @@ def _plain(text: str) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
 
 
-def _picture(path: str, side: int) -> Image.Image | None:
-    """A square thumbnail on white, or None where the picture cannot be read."""
+def _thumbnails(modality: str, path: str, side: int, frames: int = 1) -> list[Image.Image]:
+    """Square thumbnails on white: one of a picture, ``frames`` of a clip, none where it cannot be read."""
     from PIL import Image
 
-    from milvus_hash.bundle import ImageInput
+    from milvus_hash.bundle import ImageInput, VideoInput
     from milvus_hash.media.image import load_image
+    from milvus_hash.media.video import load_video
 
     try:
-        return Image.fromarray(load_image(path, ImageInput(size=side, resize="pad")))
-    except InputError:
-        return None
+        if modality == "video":
+            return [Image.fromarray(frame) for frame in load_video(path, VideoInput(side, "pad", frames))]
+        return [Image.fromarray(load_image(path, ImageInput(side, "pad")))]
+    except (InputError, MissingExtra):
+        return []
 
 
 # ---- PNG
@@ -129,14 +144,13 @@ def _font(size: int) -> Font:
 
 
 def _draw_question(sheet: Image.Image, draw: ImageDraw.ImageDraw, answer: Answer, top: int) -> None:
-    kind = "TEXT" if answer.text is not None else "PICTURE"
-    draw.text((_MARGIN, top), f"QUERY · {kind}", font=_font(12), fill=_ACCENT)
-    if answer.text is not None:
-        _write(draw, _plain(answer.text), (_MARGIN, top + 24), _font(22), _INK, width=_ASK - 24, lines=7)
+    modality, source = answer.asked
+    draw.text((_MARGIN, top), f"QUERY · {_KINDS[modality]}", font=_font(12), fill=_ACCENT)
+    if modality == "text":
+        _write(draw, _plain(source), (_MARGIN, top + 24), _font(22), _INK, width=_ASK - 24, lines=7)
     else:
-        path = answer.image or ""
-        _paste(sheet, draw, path, (_MARGIN, top + 24))
-        _write(draw, _plain(Path(path).name), (_MARGIN, top + 32 + _SIDE), _font(13), _INK, width=_SIDE, lines=1)
+        _paste(sheet, draw, modality, source, (_MARGIN, top + 24))
+        _write(draw, _plain(Path(source).name), (_MARGIN, top + 32 + _SIDE), _font(13), _INK, width=_SIDE, lines=1)
     if not answer.hits:
         draw.text((_MARGIN + _ASK, top + 24), "no hits", font=_font(18), fill=_SOFT)
 
@@ -145,20 +159,19 @@ def _draw_hit(sheet: Image.Image, draw: ImageDraw.ImageDraw, hit: Hit, corner: t
     if hit.modality == "text":
         _write(draw, _plain(str(hit.fields.get("text", ""))), corner, _font(15), _INK, width=_SIDE, lines=9)
     else:
-        _paste(sheet, draw, str(hit.fields.get("path", "")), corner)
+        _paste(sheet, draw, hit.modality, str(hit.fields.get("path", "")), corner)
     left, below = corner[0], corner[1] + _SIDE + 8
     _write(draw, _plain(hit.item), (left, below), _font(13), _INK, width=_SIDE, lines=1, middle=True)
     draw.text((left, below + 19), _caption(hit), font=_font(12), fill=_SOFT)
 
 
-def _paste(sheet: Image.Image, draw: ImageDraw.ImageDraw, path: str, corner: tuple[int, int]) -> None:
-    picture = _picture(path, _SIDE)
-    if picture is not None:
-        sheet.paste(picture, corner)
+def _paste(sheet: Image.Image, draw: ImageDraw.ImageDraw, modality: str, path: str, corner: tuple[int, int]) -> None:
+    if pictures := _thumbnails(modality, path, _SIDE):
+        sheet.paste(pictures[0], corner)
         return
     left, top = corner
     draw.rectangle((left, top, left + _SIDE, top + _SIDE), fill=_PAPER)
-    draw.text((left + _SIDE / 2, top + _SIDE / 2), "no picture", font=_font(14), fill=_SOFT, anchor="mm")
+    draw.text((left + _SIDE / 2, top + _SIDE / 2), _GONE[modality], font=_font(14), fill=_SOFT, anchor="mm")
 
 
 def _write(
@@ -241,11 +254,12 @@ def _page(answers: Sequence[Answer]) -> str:
 
 
 def _section(answer: Answer) -> str:
-    if answer.text is not None:
-        asked = f'<div class="kind">QUERY · TEXT</div><h2>{html.escape(_plain(answer.text))}</h2>'
+    modality, source = answer.asked
+    asked = f'<div class="kind">QUERY · {_KINDS[modality]}</div>'
+    if modality == "text":
+        asked += f"<h2>{html.escape(_plain(source))}</h2>"
     else:
-        path = answer.image or ""
-        asked = f'<div class="kind">QUERY · PICTURE</div><figure>{_box(path)}{_names(Path(path).name, "")}</figure>'
+        asked += f"<figure>{_box(modality, source)}{_names(Path(source).name, '')}</figure>"
     hits = "".join(_figure(hit) for hit in answer.hits) or '<p class="none">no hits</p>'
     return f'<section><div>{asked}</div><div class="hits">{hits}</div></section>'
 
@@ -254,7 +268,7 @@ def _figure(hit: Hit) -> str:
     if hit.modality == "text":
         box = f'<div class="box"><p>{html.escape(_plain(str(hit.fields.get("text", ""))))}</p></div>'
     else:
-        box = _box(str(hit.fields.get("path", "")))
+        box = _box(hit.modality, str(hit.fields.get("path", "")))
     return f"<figure>{box}{_names(hit.item, _caption(hit))}</figure>"
 
 
@@ -263,11 +277,16 @@ def _names(name: str, caption: str) -> str:
     return f'<figcaption><b title="{shown}">{shown}</b><span>{caption}</span></figcaption>'
 
 
-def _box(path: str) -> str:
-    picture = _picture(path, 2 * _SIDE)  # sharp on screens of double density
-    if picture is None:
-        return '<div class="box gone">no picture</div>'
+def _box(modality: str, path: str) -> str:
+    pictures = _thumbnails(modality, path, 2 * _SIDE, _FRAMES)  # sharp on screens of double density
+    if not pictures:
+        return f'<div class="box gone">{_GONE[modality]}</div>'
     data = io.BytesIO()
-    picture.save(data, format="JPEG", quality=88)
+    kind = "webp" if modality == "video" else "jpeg"
+    if modality == "video":  # a loop that every browser plays, which cannot be said of every film
+        loop = {"save_all": True, "append_images": pictures[1:], "duration": _FRAME_TIME, "loop": 0}
+        pictures[0].save(data, format=kind, quality=70, method=2, **loop)
+    else:
+        pictures[0].save(data, format=kind, quality=88)
     source = base64.b64encode(data.getvalue()).decode()
-    return f'<div class="box"><img alt="" src="data:image/jpeg;base64,{source}"></div>'
+    return f'<div class="box"><img alt="" src="data:image/{kind};base64,{source}"></div>'

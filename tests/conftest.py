@@ -13,6 +13,7 @@ from tiny_model import write_tiny_bundle
 
 from milvus_hash.collection import HashCollection
 from milvus_hash.encoder import Encoder
+from milvus_hash.record import MODALITIES
 from milvus_hash.store.connection import Connection
 
 _numbers = count(1)
@@ -27,6 +28,14 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_encoder(tiny_bundle: Path) -> Encoder:
     return Encoder.load(tiny_bundle, threads=1)
+
+
+@pytest.fixture(scope="session")
+def video_encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    """An encoder of pictures, clips and texts."""
+    path = tmp_path_factory.mktemp("bundles") / "video"
+    write_tiny_bundle(path, bits=(32, 64), name="tiny-video", modalities=MODALITIES)
+    return Encoder.load(path, threads=2)
 
 
 @pytest.fixture(scope="session")

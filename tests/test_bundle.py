@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from milvus_hash.bundle import MANIFEST, ImageInput, Modality, TextInput, read_bundle, write_bundle
+from milvus_hash.bundle import MANIFEST, ImageInput, Modality, TextInput, VideoInput, read_bundle, write_bundle
 from milvus_hash.errors import BundleError
 
 
@@ -47,6 +47,26 @@ def test_fingerprint_depends_on_what_decides_a_code_and_on_nothing_else(parts, t
     assert write_bundle(tmp_path / "c", **{**parts, "modalities": resized}).fingerprint != first
     parts["files"]["text.onnx"].write_bytes(b"text grapi")
     assert write_bundle(tmp_path / "d", **parts).fingerprint != first
+
+
+def test_video_input_is_kept_and_decides_the_fingerprint(parts, tmp_path):
+    parts["files"]["video.onnx"] = parts["files"]["image.onnx"]
+    prints = set()
+    targets = [VideoInput(), VideoInput(frames=16), VideoInput(size=64), VideoInput(resize="pad")]
+    for number, target in enumerate(targets):
+        modalities = {**parts["modalities"], "video": Modality("video.onnx", target)}
+        bundle = write_bundle(tmp_path / str(number), **{**parts, "modalities": modalities})
+        assert read_bundle(tmp_path / str(number)).modalities["video"].input == target
+        prints.add(bundle.fingerprint)
+    assert len(prints) == 4
+    stored = json.loads((tmp_path / "0" / MANIFEST).read_text())["modalities"]["video"]
+    assert stored == {"graph": "video.onnx", "input": {"size": 112, "resize": "squash", "frames": 8}}
+
+
+def test_a_bundle_of_the_first_release_is_still_read(parts, tmp_path):
+    """Written before there was video: same format, same fingerprint."""
+    fingerprint = write_bundle(tmp_path / "b", **parts).fingerprint
+    assert fingerprint == "0fe0a2315c7a999f39f3cd849d0d49a35fe590ed35bd3298929e8a970e5b805a"
 
 
 @pytest.mark.parametrize("name", ["image.onnx", "text.onnx", "tokenizer.json"])

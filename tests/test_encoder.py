@@ -7,7 +7,9 @@ from itertools import islice
 import numpy as np
 import onnxruntime
 import pytest
+from clips import DURATIONS, animation, film
 from PIL import Image
+from tiny_model import COLOURS, FRAMES
 
 from milvus_hash import codes
 from milvus_hash.bundle import read_bundle
@@ -62,6 +64,81 @@ def test_bad_pictures_keep_their_own_places(encoder, pictures, tmp_path):
         else:
             assert row.error is None
             assert np.array_equal(row.code, encoder.encode_images([row.key])[0])
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Animations and films in turn, all different."""
+    folder = tmp_path_factory.mktemp("clips")
+    rng = np.random.default_rng(0)
+    paths = []
+    for number in range(10):
+        colours = rng.integers(0, 256, (5, 3)).tolist()
+        if number % 2:
+            paths.append(film(folder / f"{number}.mp4", colours, DURATIONS))
+        else:
+            paths.append(folder / f"{number}.webp")
+            paths[-1].write_bytes(animation([tuple(colour) for colour in colours], DURATIONS, "WEBP"))
+    return paths
+
+
+def test_clips_get_codes_in_their_order(video_encoder, clips):
+    together = video_encoder.encode("video", clips)
+    assert together.codes.shape == (10, video_encoder.bits // 8)
+    assert np.array_equal(together.codes, codes.pack(together.logits))
+    assert len(np.unique(together.codes, axis=0)) == 10
+    assert np.array_equal(video_encoder.encode_videos(clips), together.codes)
+    contents = [path.read_bytes() for path in clips]
+    assert np.array_equal(video_encoder.encode_videos(contents[::-1])[::-1], together.codes)
+    assert np.array_equal(video_encoder.encode_videos(clips, bits=32), codes.prefix(together.codes, 32))
+    for batch_size in (1, 3, 64):
+        other = Encoder.load(video_encoder.bundle.path, batch_size=batch_size, threads=1)
+        assert np.array_equal(other.encode_videos(clips), together.codes)
+
+
+def test_a_clip_of_one_colour_has_the_code_of_its_picture_and_its_name(video_encoder, tmp_path):
+    for name, colour in COLOURS.items():
+        path = film(tmp_path / f"{name}.mkv", [colour] * 3, [100] * 3, codec="ffv1")
+        picture = video_encoder.encode_images([Image.new("RGB", (9, 9), colour)])
+        clip = video_encoder.encode_videos([path])
+        assert codes.hamming(clip, picture)[0, 0] <= 2  # a film's colours are a little off
+        assert np.array_equal(picture, video_encoder.encode_texts([name]))
+
+
+def test_bad_clips_keep_their_own_places(video_encoder, clips, tmp_path):
+    (tmp_path / "cut.mp4").write_bytes(clips[1].read_bytes()[:300])
+    items = [(path.name, path) for path in clips]
+    for position in (10, 7, 3, 2, 0):
+        items.insert(position, (f"bad-{position}", tmp_path / "cut.mp4"))
+    rows = list(video_encoder.stream("video", iter(items)))
+    assert [row.key for row in rows] == [key for key, _ in items]
+    good = [row for row in rows if row.error is None]
+    assert all("cut.mp4" in str(row.error) for row in rows if row.key.startswith("bad"))
+    assert [row.key for row in good] == [path.name for path in clips]
+    assert np.array_equal(np.stack([row.code for row in good]), video_encoder.encode_videos(clips))
+
+
+def test_clips_are_read_ahead_by_their_frames(video_encoder, clips):
+    asked = 0
+
+    def endless():
+        nonlocal asked
+        while True:
+            asked += 1
+            yield asked, clips[asked % 2]
+
+    encoder = Encoder.load(video_encoder.bundle.path, batch_size=3 * FRAMES, threads=1)
+    rows = encoder.stream("video", endless())
+    assert [row.key for row in islice(rows, 6)] == list(range(1, 7))
+    assert asked <= 6 + 4 * 3
+    rows.close()
+
+
+def test_without_pyav_a_film_stops_everything_with_the_pip_line(video_encoder, clips, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'milvus-hash\[video\]'"):
+        list(video_encoder.stream("video", enumerate(clips)))
+    assert video_encoder.encode_videos(clips[::2]).shape == (5, 8)
 
 
 def test_a_batch_of_bad_inputs_only(encoder):

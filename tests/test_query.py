@@ -191,8 +191,9 @@ def test_limits_at_the_bounds(filled):
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        ({}, "exactly one of text, image and code; nothing is given"),
+        ({}, "exactly one of text, image, video and code; nothing is given"),
         ({"text": "a", "code": bytes(8)}, "text and code is given"),
+        ({"video": "a.mp4", "code": bytes(8)}, "video and code is given"),
         ({"text": ""}, "text is empty"),
         ({"image": "absent.png"}, "absent.png"),
         ({"code": bytes(7)}, "64 bits = 8 bytes are needed"),

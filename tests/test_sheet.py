@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import sys
 from html.parser import HTMLParser
 
 import pytest
+from clips import animation, film
 from PIL import Image
 
 from milvus_hash.errors import InputError
@@ -14,8 +18,8 @@ from milvus_hash.sheet import Answer, _shorten, _wrap, write_sheet
 ODD = 'a\nb "q" <b>é</b> \N{GRINNING FACE}\x1b[31m' * 3
 
 
-def hit(item: str, distance: int, **fields: str) -> Hit:
-    modality = "text" if "text" in fields else "image"
+def hit(item: str, distance: int, modality: str = "image", **fields: str) -> Hit:
+    modality = "text" if "text" in fields else modality
     return Hit(item=item, modality=modality, ordinal=0, distance=distance, score=1 - distance / 32, fields=fields)
 
 
@@ -43,6 +47,48 @@ def test_png_shows_the_picture_that_was_asked(tmp_path, red):
     path = tmp_path / "sheet.png"
     write_sheet(path, [Answer([hit("a", 3, text="a text card")], image=red)])
     assert (255, 0, 0) in colours(path)
+
+
+@pytest.fixture
+def moving(tmp_path):
+    """A film and an animation: red, then blue for the longer time."""
+    colours, durations = [(255, 0, 0), (0, 0, 255)], [100, 300]
+    (tmp_path / "moving.webp").write_bytes(animation(colours, durations, "WEBP"))
+    path = film(tmp_path / "moving.mkv", colours, durations, codec="ffv1")
+    return [str(path), str(tmp_path / "moving.webp")]
+
+
+def test_png_shows_the_middle_of_a_clip(tmp_path, moving):
+    path = tmp_path / "sheet.png"
+    for clip in moving:
+        for answer in (Answer([hit("a", 3, "video", path=clip)], text="t"), Answer([], video=clip)):
+            write_sheet(path, [answer])
+            assert any(blue > 245 and max(red, green) < 10 for red, green, blue in colours(path))
+            assert not any(red > 245 and max(green, blue) < 10 for red, green, blue in colours(path))
+
+
+def test_html_shows_a_clip_as_a_loop(tmp_path, moving):
+    path = tmp_path / "sheet.html"
+    gone = hit("b", 4, "video", path=str(tmp_path / "gone.mp4"))
+    write_sheet(path, [Answer([hit("a", 3, "video", path=moving[0]), gone], video=moving[1])])
+    page = Texts()
+    page.feed(path.read_text(encoding="utf-8"))
+    assert len(page.sources) == 2
+    assert {"QUERY · CLIP", "moving.webp", "no clip"} <= set(page.seen)
+    for source in page.sources:
+        kind, data = source.split(",")
+        assert kind == "data:image/webp;base64"
+        with Image.open(io.BytesIO(base64.b64decode(data))) as loop:
+            assert loop.n_frames == 2  # twelve frames, of which equal ones follow each other
+            assert loop.convert("RGB").getpixel((176, 176))[0] > 200
+            loop.seek(1)
+            assert loop.convert("RGB").getpixel((176, 176))[2] > 200
+
+
+def test_a_clip_that_cannot_be_read_without_pyav_is_a_grey_card(tmp_path, moving, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    write_sheet(tmp_path / "sheet.html", [Answer([hit("a", 3, "video", path=moving[0])], text="red")])
+    assert "no clip" in (tmp_path / "sheet.html").read_text(encoding="utf-8")
 
 
 def test_png_grid_is_five_wide_and_grows_downwards(tmp_path, red):

@@ -1,7 +1,8 @@
 """A bundle small enough to make in every test run: real graphs, a real tokenizer, no training.
 
-A picture is averaged over a 4 x 4 grid of its colours; a word is a point among such averages; one random
-projection hashes both. So "red" and a red picture get the same code, and every other word has a place of its own.
+A picture is averaged over a 4 x 4 grid of its colours, a clip over its frames as well; a word is a point among such
+averages; one random projection hashes all three. So "red", a red picture and a red clip get the same code, and every
+other word has a place of its own.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from milvus_hash.bundle import Bundle, ImageInput, Modality, TextInput, write_bundle
+from milvus_hash.bundle import Bundle, ImageInput, Modality, TextInput, VideoInput, write_bundle
 
-GRID, SIZE, LENGTH = 4, 32, 8
+GRID, SIZE, LENGTH, FRAMES = 4, 32, 8, 4
 FEATURES = GRID * GRID * 3
 COLOURS = {
     "red": (255, 0, 0),
@@ -31,7 +32,14 @@ NAMES = ["a", "an", "the", "of", "and", "with", "flower", "rose", "bus", "car", 
 WORDS = [*COLOURS, *NAMES]
 
 
-def write_tiny_bundle(path: Path, *, bits: Sequence[int] = (64,), seed: int = 0, name: str = "tiny") -> Bundle:
+def write_tiny_bundle(
+    path: Path,
+    *,
+    bits: Sequence[int] = (64,),
+    seed: int = 0,
+    name: str = "tiny",
+    modalities: Sequence[str] = ("image", "text"),
+) -> Bundle:
     """Write the bundle to folder ``path``; another seed makes another projection, hence other codes."""
     rng = np.random.default_rng(seed)
     projection = rng.standard_normal((FEATURES, bits[-1])).astype(np.float32)
@@ -39,21 +47,22 @@ def write_tiny_bundle(path: Path, *, bits: Sequence[int] = (64,), seed: int = 0,
     points[0] = 0  # [PAD]
     for row, colour in enumerate(COLOURS.values(), start=2):
         points[row] = np.tile(np.array(colour) / 127.5 - 1, GRID * GRID)
+    graphs = {
+        "image": (_image_graph(projection), ImageInput(SIZE)),
+        "video": (_image_graph(projection, frames=FRAMES), VideoInput(SIZE, frames=FRAMES)),
+        "text": (_text_graph(points, projection), TextInput(LENGTH)),
+    }
     with tempfile.TemporaryDirectory() as scratch:
-        files = {file: Path(scratch) / file for file in ("image.onnx", "text.onnx", "tokenizer.json")}
-        onnx.save(_image_graph(projection), files["image.onnx"])
-        onnx.save(_text_graph(points, projection), files["text.onnx"])
-        _tokenizer().save(str(files["tokenizer.json"]))
+        for modality in modalities:
+            onnx.save(graphs[modality][0], Path(scratch) / f"{modality}.onnx")
+        _tokenizer().save(str(Path(scratch) / "tokenizer.json"))
         return write_bundle(
             path,
             name=name,
             method="random projection",
             bits=bits,
-            modalities={
-                "image": Modality("image.onnx", ImageInput(SIZE)),
-                "text": Modality("text.onnx", TextInput(LENGTH)),
-            },
-            files=files,
+            modalities={modality: Modality(f"{modality}.onnx", graphs[modality][1]) for modality in modalities},
+            files={file.name: file for file in Path(scratch).iterdir()},
             licence="Apache-2.0",
             trained_on="nothing",
         )
@@ -66,24 +75,26 @@ def _tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def _image_graph(projection: np.ndarray) -> onnx.ModelProto:
+def _image_graph(projection: np.ndarray, frames: int = 0) -> onnx.ModelProto:
+    """The graph of pictures, or of clips of ``frames`` frames, which are averaged."""
     cell = SIZE // GRID
+    name, lead = ("video", [frames]) if frames else ("image", [])
     nodes = [
-        helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
-        helper.make_node("Reshape", ["pixels", "cells_shape"], ["cells"]),  # (n, grid, cell, grid, cell, 3)
+        helper.make_node("Cast", [name], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("Reshape", ["pixels", "cells_shape"], ["cells"]),  # (n, frames, grid, cell, grid, cell, 3)
         helper.make_node("ReduceMean", ["cells", "cell_axes"], ["means"], keepdims=0),  # (n, grid, grid, 3)
         helper.make_node("Flatten", ["means"], ["flat"]),
         helper.make_node("Div", ["flat", "half"], ["scaled"]),
         helper.make_node("Sub", ["scaled", "one"], ["features"]),
     ]
     constants = {
-        "cells_shape": np.array([-1, GRID, cell, GRID, cell, 3]),
-        "cell_axes": np.array([2, 4]),
+        "cells_shape": np.array([-1, max(1, frames), GRID, cell, GRID, cell, 3]),
+        "cell_axes": np.array([1, 3, 5]),
         "half": np.float32(127.5),
         "one": np.float32(1),
     }
-    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", SIZE, SIZE, 3])
-    return _model([image], nodes, constants, projection)
+    pixels = helper.make_tensor_value_info(name, TensorProto.UINT8, ["n", *lead, SIZE, SIZE, 3])
+    return _model([pixels], nodes, constants, projection)
 
 
 def _text_graph(points: np.ndarray, projection: np.ndarray) -> onnx.ModelProto:
@@ -103,10 +114,11 @@ def _text_graph(points: np.ndarray, projection: np.ndarray) -> onnx.ModelProto:
 
 
 def _model(inputs: list, nodes: list, constants: dict[str, np.ndarray], projection: np.ndarray) -> onnx.ModelProto:
-    """A graph that ends as every graph of a bundle does: logits, their signs, eight to a byte."""
+    """A graph that ends as every graph of a bundle does: vectors, logits, their signs, eight to a byte."""
     bits = projection.shape[1]
     nodes = [
         *nodes,
+        helper.make_node("Tanh", ["features"], ["embedding"]),
         helper.make_node("MatMul", ["features", "projection"], ["logits"]),
         helper.make_node("Greater", ["logits", "zero"], ["signs"]),
         helper.make_node("Cast", ["signs"], ["ones"], to=TensorProto.FLOAT),
@@ -124,6 +136,8 @@ def _model(inputs: list, nodes: list, constants: dict[str, np.ndarray], projecti
     outputs = [
         helper.make_tensor_value_info("code", TensorProto.UINT8, ["n", bits // 8]),
         helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", bits]),
+        helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", FEATURES]),
+        helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", FEATURES]),
     ]
     weights = [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()]
     graph = helper.make_graph(nodes, "tiny", inputs, outputs, weights)

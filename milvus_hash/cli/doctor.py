@@ -18,12 +18,13 @@ from milvus_hash.cli.output import emit
 from milvus_hash.errors import MilvusHashError
 from milvus_hash.extras import require
 from milvus_hash.store import lite
+from milvus_hash.store.schema import MODALITIES
 
 if TYPE_CHECKING:
     from milvus_hash.encoder import Encoder
 
 _NEEDED = ("numpy", "pymilvus", "pillow", "tokenizers", "click", "tqdm")
-_EXTRAS = {"parquet": "pyarrow", "eval": "matplotlib", "export": "torch"}
+_EXTRAS = {"parquet": "pyarrow", "eval": "matplotlib", "video": "av", "export": "torch"}
 _SECONDS = 10.0  # that Milvus may take to answer
 
 
@@ -156,7 +157,7 @@ def _collection(name: str, encoder: Encoder, connection: Connection) -> Finding:
 
     try:
         with HashCollection.open(name, encoder, **connection.kwargs()) as found:
-            counts = {modality: found.count(modality) for modality in ("image", "text", "video", "vector")}
+            counts = {modality: found.count(modality) for modality in MODALITIES}
             detail = f"{name}: {found.bits} bits, {found.index}, of this bundle; "
     except MilvusHashError as error:
         return Finding("collection", "broken", str(error))

@@ -94,8 +94,9 @@ def command(
 ) -> None:
     """Encode SOURCE and write the codes to Milvus.
 
-    SOURCE is a folder of pictures and texts, or a manifest (Parquet, JSON Lines or CSV with the columns id, image,
-    text, labels, split; every other column is stored as metadata). The collection is made when it is not there.
+    SOURCE is a folder of pictures, clips and texts, or a manifest (Parquet, JSON Lines or CSV with the columns id,
+    image, video, text, labels, split; every other column is stored as metadata). The collection is made when it is
+    not there.
 
     A bad input never stops the run: it is listed in the rejects file, and the exit code is 3. An interrupted run
     goes on with --resume.

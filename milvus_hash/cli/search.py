@@ -1,4 +1,4 @@
-"""``milvus-hash search``: words or pictures in, hits out."""
+"""``milvus-hash search``: words, pictures or clips in, hits out."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from milvus_hash.cli.options import (
     say,
 )
 from milvus_hash.cli.output import emit, printable
+from milvus_hash.record import MODALITIES
 from milvus_hash.sheet import SUFFIXES, Answer, write_sheet
 
 _TEXT_SHOWN = 60  # characters of a text in a table
@@ -39,14 +40,14 @@ def _sheet(ctx: click.Context, option: click.Parameter, value: Path | None) -> P
     epilog=examples(
         'milvus-hash search --text "a red flower"',
         "milvus-hash search --image rose.png --into text --limit 3",
+        'milvus-hash search --text "a waving hand" --into video',
         "milvus-hash search --text cat --text dog --filter 'licence == \"CC0\"' --sheet pets.html",
     )
 )
 @click.option("--text", "-t", "texts", multiple=True, metavar="TEXT", help="Ask with words; may be repeated.")
 @click.option("--image", "-i", "images", multiple=True, type=FILE, help="Ask with a picture; may be repeated.")
-@click.option(
-    "--into", type=click.Choice(["image", "text"]), default="image", show_default=True, help="What to look for."
-)
+@click.option("--video", "-v", "videos", multiple=True, type=FILE, help="Ask with a clip; may be repeated.")
+@click.option("--into", type=click.Choice(MODALITIES), default="image", show_default=True, help="What to look for.")
 @click.option("--limit", "-n", type=click.IntRange(1, 16384), default=10, show_default=True, help="Hits per question.")
 @click.option("--filter", "expression", default="", metavar="EXPR", help="Milvus filter, for instance 'year > 2004'.")
 @click.option("--sheet", type=FILE, callback=_sheet, help="Draw the hits as a contact sheet: FILE.png or FILE.html.")
@@ -57,6 +58,7 @@ def _sheet(ctx: click.Context, option: click.Parameter, value: Path | None) -> P
 def command(
     texts: tuple[str, ...],
     images: tuple[Path, ...],
+    videos: tuple[Path, ...],
     into: str,
     limit: int,
     expression: str,
@@ -73,14 +75,15 @@ def command(
     """
     from milvus_hash.collection import HashCollection
 
-    if not texts and not images:
-        raise click.UsageError("ask something: --text TEXT or --image FILE (both may be repeated)")
+    asked = {"text": texts, "image": map(str, images), "video": map(str, videos)}
+    questions: list[dict[str, Any]] = [{modality: source} for modality, sources in asked.items() for source in sources]
+    if not questions:
+        raise click.UsageError("ask something: --text TEXT, --image FILE or --video FILE (all may be repeated)")
     found = HashCollection.open(collection, model.load(), **connection.kwargs())
     try:
-        questions = [*((text, None) for text in texts), *((None, str(path)) for path in images)]
         answers = [
-            Answer(found.search(text=text, image=image, into=into, limit=limit, filter=expression), text, image)
-            for text, image in questions
+            Answer(found.search(**question, into=into, limit=limit, filter=expression), **question)
+            for question in questions
         ]
     finally:
         found.close()
@@ -104,15 +107,15 @@ def emit_answers(answers: Sequence[Answer]) -> None:
         return
     for number, answer in enumerate(answers):
         if len(answers) > 1:
-            click.secho(("\n" if number else "") + printable(answer.text or answer.image), bold=True)
+            click.secho(("\n" if number else "") + printable(answer.asked[1]), bold=True)
         emit(_rows(answer), columns)
 
 
 def _rows(answer: Answer) -> Iterator[dict[str, Any]]:
-    query = {"text": answer.text} if answer.text is not None else {"image": answer.image}
+    modality, source = answer.asked
     for rank, hit in enumerate(answer.hits, start=1):
         yield {
-            "query": query,
+            "query": {modality: source},
             "rank": rank,
             "item": hit.item,
             "modality": hit.modality,

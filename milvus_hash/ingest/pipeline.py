@@ -1,7 +1,7 @@
 """Records to rows of a collection: expand, skip what is there, encode, write, count.
 
-Everything streams. Pictures are decoded by the encoder's threads while onnxruntime works, and both go on while
-the collection writes the rows before them; memory stays flat however many records come.
+Everything streams. Pictures and clips are decoded by the encoder's threads while onnxruntime works, and both go on
+while the collection writes the rows before them; memory stays flat however many records come.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ class _Ingest:
         rows = [_Row(record.id, kind, 0, path, {**fields, "path": str(path)}) for kind, path in files.items() if path]
         rows += [_Row(record.id, "text", n, text, {**fields, "text": text}) for n, text in enumerate(record.texts)]
         if not rows:
-            self._reject(Reject(record.id, "", "the record has neither a picture nor a text"))
+            self._reject(Reject(record.id, "", "the record has no picture, no clip and no text"))
         for row in rows:
             if row.modality in self.encoder.modalities:
                 yield row

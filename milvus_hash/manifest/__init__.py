@@ -1,10 +1,10 @@
 """The manifest: one table format for data, as Parquet, JSON Lines or CSV.
 
-Columns: ``id``, ``image`` (also called ``file_name``), ``video``, ``text`` (one or a list), ``labels`` (a list) and
-``split`` (one or a list of ``train``, ``val``, ``query``, ``database``; absent means ``database``). Paths are absolute
-or relative to the manifest. Every other column is metadata and travels to Milvus; empty cells of it do not. CSV has
-strings only. In an image folder's ``metadata.jsonl``, ``.csv`` or ``.parquet`` the id may be missing: the file name
-takes its place.
+Columns: ``id``, ``image``, ``video`` (``file_name`` is one of the two, going by its suffix), ``text`` (one or a list),
+``labels`` (a list) and ``split`` (one or a list of ``train``, ``val``, ``query``, ``database``; absent means
+``database``). Paths are absolute or relative to the manifest. Every other column is metadata and travels to Milvus;
+empty cells of it do not. CSV has strings only. In a folder's ``metadata.jsonl``, ``.csv`` or ``.parquet`` the id may be
+missing: the file name takes its place.
 """
 
 from milvus_hash.manifest.folder import read_folder

@@ -11,6 +11,12 @@ from milvus_hash.errors import InputError
 MAX_ID_BYTES = 512  # of the percent-encoded id, which becomes part of a primary key in Milvus
 
 
+# By its suffix a file is a picture or a clip. An animated GIF, WebP or PNG is a picture, of which the first frame
+# counts, unless the column ``video`` names it: most files of these suffixes do not move.
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
+CLIPS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
+
+
 def is_empty(value: object) -> bool:
     """None, an empty string, or the NaN that a data frame writes for a missing cell."""
     return value is None or value == "" or (isinstance(value, float) and value != value)

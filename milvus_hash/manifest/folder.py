@@ -8,19 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from milvus_hash.errors import InputError
-from milvus_hash.manifest.cells import check_id
+from milvus_hash.manifest.cells import CLIPS, PICTURES, check_id
 from milvus_hash.media.text import MAX_TEXT_BYTES, check_text
 from milvus_hash.record import Record, Reject
 
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
+_MEDIA = PICTURES | CLIPS
 
 
 def read_folder(path: Path | str) -> Iterator[Record | Reject]:
-    """The pictures and texts below ``path``, each folder in the order of its names, its files before its folders.
+    """The pictures, clips and texts below ``path``: each folder in the order of its names, files before folders.
 
-    The id is the path below ``path`` with ``/`` between its parts. ``NAME.txt`` beside a picture ``NAME.*`` is its
-    text; alone it is an item of its own. Hidden files and other suffixes are left out; links to folders are not
-    followed.
+    The id is the path below ``path`` with ``/`` between its parts. The suffix says what a file is (``PICTURES``,
+    ``CLIPS``, ``.txt``); an animated GIF or WebP is a picture here, and a clip only where a manifest says so.
+    ``NAME.txt`` beside ``NAME.*`` is its text; alone it is an item of its own. Hidden files and other suffixes are left
+    out; links to folders are not followed.
 
     Raises:
         InputError: When the first record is asked for: there is no such folder. At the end: it held nothing.
@@ -44,25 +45,27 @@ def read_folder(path: Path | str) -> Iterator[Record | Reject]:
             yield row
         todo.extend(Path(e.path) for e in reversed(listing) if e.is_dir(follow_symlinks=False))
     if not found:
-        raise InputError(f"{root} holds no picture ({' '.join(sorted(PICTURES))}) and no text (.txt)")
+        pictures, clips = (" ".join(sorted(suffixes)) for suffixes in (PICTURES, CLIPS))
+        raise InputError(f"{root} holds no picture ({pictures}), no clip ({clips}) and no text (.txt)")
 
 
 def _read_listing(root: Path, listing: list[os.DirEntry[str]]) -> Iterator[Record | Reject]:
     """The records of one folder, given its entries in order."""
-    stems = {os.path.splitext(e.name)[0] for e in listing if _suffix(e) in PICTURES and e.is_file()}  # noqa: PTH122
+    stems = {os.path.splitext(e.name)[0] for e in listing if _suffix(e) in _MEDIA and e.is_file()}  # noqa: PTH122
     texts = {e.name[:-4]: e for e in listing if _suffix(e) == ".txt"}
     for entry in listing:
         suffix = _suffix(entry)
         path = Path(entry.path)
         stem = entry.name[: len(entry.name) - len(suffix)]
         is_link_to_folder = entry.is_symlink() and entry.is_dir()
-        if suffix not in PICTURES and suffix != ".txt" and not is_link_to_folder:
+        if suffix not in _MEDIA and suffix != ".txt" and not is_link_to_folder:
             continue
         if problem := _problem(entry) or _bad_identifier(_identifier(root, path)):
             yield _reject(root, path, problem)
-        elif suffix in PICTURES:
+        elif suffix in _MEDIA:
             caption = _read_text(Path(texts[stem].path)) if stem in texts and not _problem(texts[stem]) else None
-            yield Record(_identifier(root, path), image=str(path), texts=(caption,) if isinstance(caption, str) else ())
+            image, video = (None, str(path)) if suffix in CLIPS else (str(path), None)
+            yield Record(_identifier(root, path), image, video, (caption,) if isinstance(caption, str) else ())
         else:
             text = _read_text(path)
             if isinstance(text, InputError):

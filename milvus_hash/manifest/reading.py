@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from milvus_hash.errors import InputError
-from milvus_hash.manifest.cells import check_id, clean, is_empty, to_path, to_strings
+from milvus_hash.manifest.cells import CLIPS, check_id, clean, is_empty, to_path, to_strings
 from milvus_hash.manifest.folder import read_folder
 from milvus_hash.manifest.json_value import json_value
 from milvus_hash.manifest.table_writer import write_rows
@@ -100,18 +100,21 @@ def _check_columns(path: Path, columns: Sequence[str], *, implicit_id: bool) -> 
 def _identifier(cells: Mapping[str, Any], *, implicit_id: bool) -> str:
     value = cells.get("id")
     if implicit_id and is_empty(value):
-        value = cells.get("file_name", cells.get("image"))
+        value = next((cells[name] for name in ("file_name", "image", "video") if not is_empty(cells.get(name))), None)
     return check_id(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
 def _record(identifier: str, cells: Mapping[str, Any], base: Path) -> Record:
-    if not is_empty(cells.get("image")) and not is_empty(cells.get("file_name")):
-        raise InputError("has both 'image' and 'file_name', which mean the same; keep one")
-    image_column = "file_name" if is_empty(cells.get("image")) else "image"
+    media = {"image": to_path("image", cells.get("image"), base), "video": to_path("video", cells.get("video"), base)}
+    if named := to_path("file_name", cells.get("file_name"), base):
+        kind = "video" if Path(named).suffix.lower() in CLIPS else "image"
+        if media[kind]:
+            raise InputError(f"has both {kind!r} and 'file_name', which mean the same; keep one")
+        media[kind] = named
     record = Record(
         id=identifier,
-        image=to_path(image_column, cells.get(image_column), base),
-        video=to_path("video", cells.get("video"), base),
+        image=media["image"],
+        video=media["video"],
         texts=to_strings("text", cells.get("text")),
         labels=to_strings("labels", cells.get("labels"), numbers=True),
         splits=tuple(dict.fromkeys(to_strings("split", cells.get("split")))) or ("database",),

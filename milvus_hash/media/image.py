@@ -9,13 +9,15 @@ from __future__ import annotations
 import io
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from milvus_hash.bundle import ImageInput
+from milvus_hash.bundle import ImageInput, VideoInput
 from milvus_hash.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def load_image(source: ImageSource, target: ImageInput) -> NDArray[np.uint8]:
         >>> load_image(Image.new("RGB", (30, 20), "red"), ImageInput(size=8))[0, 0].tolist()
         [255, 0, 0]
     """
-    return np.asarray(_resize(read_picture(source, side=target.size), target), dtype=np.uint8)
+    return np.asarray(resize(read_picture(source, side=target.size), target), dtype=np.uint8)
 
 
 def read_picture(source: ImageSource, *, side: int | None = None) -> Image.Image:
@@ -55,17 +57,31 @@ def read_picture(source: ImageSource, *, side: int | None = None) -> Image.Image
     Raises:
         InputError: As :func:`load_image`.
     """
+    from PIL import Image
+
+    name = name_of(source, "picture")
+    with pillow_errors(name):
+        if isinstance(source, Image.Image):
+            return _convert(source, side, name)
+        with Image.open(plain_file(source, name)) as picture:
+            return _convert(picture, side, name)
+
+
+def name_of(source: ImageSource, kind: str) -> str:
+    """What a message calls ``source``: its path, or the ``kind`` of thing that it is."""
+    return str(source) if isinstance(source, (str, Path)) else f"the {kind}"
+
+
+@contextmanager
+def pillow_errors(name: str) -> Iterator[None]:
+    """Turn whatever Pillow raises over ``name`` into InputError, and silence its warnings."""
     from PIL import Image, UnidentifiedImageError
 
-    name = "the picture" if isinstance(source, (bytes, Image.Image)) else str(source)
     try:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata and of sizes; the first does not matter, the second is checked here
             warnings.simplefilter("ignore")
-            if isinstance(source, Image.Image):
-                return _convert(source, side, name)
-            with _open(source, name) as picture:
-                return _convert(picture, side, name)
+            yield
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is not a picture that Pillow can read") from error
     except Image.DecompressionBombError as error:
@@ -75,44 +91,59 @@ def read_picture(source: ImageSource, *, side: int | None = None) -> Image.Image
     except MemoryError as error:
         raise InputError(f"{name} does not fit into memory") from error
     except Exception as error:  # Pillow's decoders raise whatever a broken file provokes in them
-        raise InputError(f"{name} cannot be decoded: {_reason(error)}") from error
+        raise InputError(f"{name} cannot be decoded: {reason(error)}") from error
 
 
-def _open(source: str | Path | bytes, name: str) -> Image.Image:
-    from PIL import Image
+def plain_file(source: str | Path | bytes, name: str, kind: str = "picture") -> Path | io.BytesIO:
+    """``source`` as something that can be opened without fear.
 
+    Raises:
+        InputError: Missing, empty, a folder, or not a plain file.
+    """
     if isinstance(source, bytes):
         if not source:
             raise InputError(f"{name} is empty (0 bytes)")
-        return Image.open(io.BytesIO(source))
+        return io.BytesIO(source)
+    path = Path(source)
     try:
-        status = Path(source).stat()  # one call: what is not a plain file could block for ever when opened
+        status = path.stat()  # one call: what is not a plain file could block for ever when opened
     except FileNotFoundError as error:
         raise InputError(f"{name} does not exist") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name} cannot be opened: {reason(error)}") from error
     if stat.S_ISDIR(status.st_mode):
-        raise InputError(f"{name} is a directory, not a picture")
+        raise InputError(f"{name} is a directory, not a {kind}")
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{name} is not a plain file")
     if not status.st_size:
         raise InputError(f"{name} is empty (0 bytes)")
-    return Image.open(source)
+    return path
+
+
+def check_pixels(width: int, height: int, name: str) -> None:
+    """Refuse a picture or frame without pixels, or with more than ``MAX_PIXELS``.
+
+    Raises:
+        InputError: It is one of these.
+    """
+    if not width or not height:
+        raise InputError(f"{name} has no pixels ({width} x {height})")
+    if width * height > MAX_PIXELS:
+        raise InputError(_too_large(name, width * height))
 
 
 def _convert(picture: Image.Image, side: int | None, name: str) -> Image.Image:
     from PIL import ExifTags, ImageOps
 
     width, height = picture.size
-    if not width or not height:
-        raise InputError(f"{name} has no pixels ({width} x {height})")
-    if width * height > MAX_PIXELS:
-        raise InputError(_too_large(name, width * height))
+    check_pixels(width, height, name)
     if side is not None and picture.format == "JPEG":
         picture.draft("RGB", (side, side))
     picture.load()  # before the orientation is known: PNG may hold it behind the pixels
     upright = ImageOps.exif_transpose(picture) if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1 else picture
     if side is not None and width * height > _LARGE:
         return _shrink(upright, side)
-    return _to_rgb(upright)
+    return to_rgb(upright)
 
 
 def _shrink(picture: Image.Image, side: int) -> Image.Image:
@@ -125,11 +156,11 @@ def _shrink(picture: Image.Image, side: int) -> Image.Image:
     rows = 64 * factor
     for top in range(0, height, rows):
         strip = picture.crop((0, top, width, min(top + rows, height)))
-        small.paste(_to_rgb(strip).reduce(factor), (0, top // factor))
+        small.paste(to_rgb(strip).reduce(factor), (0, top // factor))
     return small
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
+def to_rgb(picture: Image.Image) -> Image.Image:
     """RGB on white; 16-bit and float greys are scaled into 0..255 instead of being cut off."""
     from PIL import Image
 
@@ -148,7 +179,8 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     return white
 
 
-def _resize(picture: Image.Image, target: ImageInput) -> Image.Image:
+def resize(picture: Image.Image, target: ImageInput | VideoInput) -> Image.Image:
+    """``picture``, in RGB, as the square that ``target`` asks for."""
     from PIL import Image, ImageOps
 
     side = (target.size, target.size)
@@ -165,5 +197,6 @@ def _too_large(name: str, pixels: int | None = None) -> str:
     return f"{name} has {has}; at most {MAX_PIXELS:,} are decoded (a larger one is taken for a decompression bomb)"
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """One line that says what ``error`` is."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from milvus_hash import record
 from milvus_hash.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     from pymilvus import CollectionSchema
 
-MODALITIES = ("image", "text", "video", "vector")
+MODALITIES = (*record.MODALITIES, "vector")
 _KEY = re.compile(rf"[\w.~%-]+#({'|'.join(MODALITIES)})#[0-9]+", re.ASCII)
 RESERVED = frozenset({"pk", "item", "modality", "ordinal", "code", "$meta"})
 """Names that no metadata field may have."""

@@ -127,7 +127,7 @@ def test_rows_that_milvus_would_refuse_are_rejects(flat_store, rejects):
     assert (counts.written, counts.rejected) == (1, 6)
     reasons = {reject.id: reject.reason for reject in rejects}
     assert "bytes as JSON" in reasons["big"]
-    assert "neither a picture nor a text" in reasons["nothing"]
+    assert "no picture, no clip and no text" in reasons["nothing"]
     assert "cannot encode video; it has image, text" in reasons["clip"]
 
 

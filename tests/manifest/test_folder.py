@@ -36,6 +36,18 @@ def test_pictures_texts_and_pairs_in_order(tmp_path):
     ]
 
 
+def test_clips_by_their_suffixes_with_their_texts(tmp_path):
+    """An animated GIF or WebP is a picture here: only a manifest can call it a clip."""
+    make(tmp_path, "a.mp4", "b.WEBM", "c.mkv", "d.avi", "e.mov", "f.m4v", "g.gif", "h.webp", "i.mp3")
+    make(tmp_path, "a.txt", "g.txt", content=b"waving")
+    assert list(read_source(tmp_path)) == [
+        Record("a.mp4", video=str(tmp_path / "a.mp4"), texts=("waving",)),
+        *(Record(name, video=str(tmp_path / name)) for name in ("b.WEBM", "c.mkv", "d.avi", "e.mov", "f.m4v")),
+        Record("g.gif", image=str(tmp_path / "g.gif"), texts=("waving",)),
+        Record("h.webp", image=str(tmp_path / "h.webp")),
+    ]
+
+
 def test_a_directory_called_like_a_picture_is_rejected_and_walked(tmp_path):
     make(tmp_path, "x.png/inside.png")
     assert list(read_folder(tmp_path)) == [
@@ -106,7 +118,7 @@ def test_an_unreadable_folder_is_rejected(tmp_path):
 
 def test_a_folder_without_anything_is_refused(tmp_path):
     make(tmp_path, "notes.pdf")
-    with pytest.raises(InputError, match="no picture"):
+    with pytest.raises(InputError, match=r"no picture \(.*\), no clip \(.*\.mp4.*\) and no text"):
         list(read_folder(tmp_path))
     with pytest.raises(InputError, match="no folder"):
         list(read_folder(tmp_path / "absent"))

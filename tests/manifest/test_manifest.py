@@ -114,6 +114,22 @@ def test_file_name_is_the_image(tmp_path):
     assert read(path) == [Record("1", str(tmp_path / "a.png"))]
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "WEBM", "mkv", "avi", "mov"])
+def test_file_name_is_the_video_when_its_suffix_says_so(tmp_path, suffix):
+    write(tmp_path / "metadata.csv", f"file_name,text\nx/a.{suffix},hello\n")
+    assert list(read_source(tmp_path)) == [
+        Record(f"x/a.{suffix}", video=str(tmp_path / "x" / f"a.{suffix}"), texts=("hello",))
+    ]
+
+
+def test_a_row_may_have_a_picture_and_a_clip(tmp_path):
+    """The column says what a file is, whatever its suffix."""
+    path = write(tmp_path / "m.jsonl", json.dumps({"id": "1", "image": "a.png", "video": "sub/a.webp"}))
+    assert read(path) == [Record("1", image=str(tmp_path / "a.png"), video=str(tmp_path / "sub" / "a.webp"))]
+    path = write(tmp_path / "n.jsonl", json.dumps({"id": "1", "image": "a.png", "file_name": "b.mp4"}))
+    assert read(path) == [Record("1", image=str(tmp_path / "a.png"), video=str(tmp_path / "b.mp4"))]
+
+
 def test_metadata_file_of_an_image_folder_needs_no_id(tmp_path):
     write(tmp_path / "metadata.csv", "\ufefffile_name,text\nx/a.png,hello\n")
     assert list(read_source(tmp_path)) == [Record("x/a.png", str(tmp_path / "x" / "a.png"), texts=("hello",))]
@@ -205,6 +221,9 @@ def test_a_megabyte_of_text_passes_and_leaves_its_neighbours(tmp_path):
         pytest.param('{"id": "2", "text": 5}', "text holds a int", id="number as text"),
         pytest.param('{"id": "2", "image": {"bytes": ""}}', "image is a dict", id="picture in the cell"),
         pytest.param('{"id": "2", "image": "a", "file_name": "b"}', "keep one", id="image twice"),
+        pytest.param(
+            '{"id": "2", "video": "a", "file_name": "b.mp4"}', "both 'video' and 'file_name'", id="clip twice"
+        ),
         pytest.param('{"id": "2", "text": "a", "split": "test"}', "only train, val, query, database", id="split"),
         pytest.param('{"id": "2", "text": "a", "labels": [1.5]}', "labels holds a float", id="float label"),
         pytest.param('{"id": "2\\u0000", "text": "a"}', "NUL", id="NUL in the id"),

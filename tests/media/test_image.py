@@ -137,7 +137,7 @@ def files(tmp_path):
     (tmp_path / "link.png").symlink_to(tmp_path / "nowhere.png")
     yield "dangling", tmp_path / "link.png", "does not exist"
     yield "device", "/dev/null", "not a plain file"
-    yield "nul", "a\0b.png", "cannot be decoded"
+    yield "nul", "a\0b.png", "cannot be opened"
 
 
 def test_bad_files_are_input_errors_that_name_the_file(tmp_path):
