@@ -1,64 +1,97 @@
-"""``milvus-hash eval``: how good the codes of a bundle are on a manifest."""
+"""``milvus-hash eval``: how good the codes of bundles are on a manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from milvus_hash.cli.options import FILE, Model, examples, lengths, quiet_option, say
 from milvus_hash.cli.output import emit
 
-_COLUMNS = ("task", "bits", "queries", "database", "map")
+if TYPE_CHECKING:
+    from milvus_hash.record import Reject
+
+_K = 10
+_REPORT = ("task", "bits", "queries", "database", "map", "precision")
+_COMPARISON = ("task", "bits", "method", "by", "map", "map_of_float", "hit", "hit_of_float")
 
 
 @click.command(
     epilog=examples(
         "milvus-hash eval bundles/clipart clipart.jsonl",
         "milvus-hash eval bundles/clipart clipart.jsonl --bits 16,32,64 --out reports/clipart",
+        "milvus-hash eval bundles/dsmhn bundles/tvdb clipart.jsonl --baselines --out reports/methods",
     )
 )
-@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("bundles", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("manifest", type=click.Path(exists=True, path_type=Path))
-@click.option("--bits", callback=lengths, help="Lengths to measure, such as 16,32,64.  [default: all of the bundle]")
-@click.option("--out", type=FILE, help="Folder for report.json, report.md and report.png.")
+@click.option("--bits", callback=lengths, help="Lengths to measure, such as 16,32,64.  [default: all of each bundle]")
+@click.option("--baselines", is_flag=True, help="Compare with float vectors, CCA, CCA-ITQ, hyperplanes and signs.")
+@click.option("--out", type=FILE, help="Folder for the report as JSON, Markdown and picture.")
 @click.option("--provider", "providers", multiple=True, metavar="NAME", help="onnxruntime execution provider.")
 @click.option("--threads", type=click.IntRange(min=0), default=0, help="Threads of onnxruntime.  [default: all cores]")
 @quiet_option
 @click.pass_context
 def command(
     ctx: click.Context,
-    bundle: Path,
+    bundles: tuple[Path, ...],
     manifest: Path,
     bits: tuple[int, ...] | None,
+    baselines: bool,
     out: Path | None,
     providers: tuple[str, ...],
     threads: int,
     quiet: bool,
 ) -> None:
-    """Measure the codes of BUNDLE on the query and database splits of MANIFEST.
+    """Measure the codes of one or more BUNDLES on the query and database splits of MANIFEST.
 
     mAP is over the whole ranking, with ties in expectation; the report says the convention of every figure.
+    Baselines are fitted to the train split, on the frozen features of the first bundle.
     """
-    from milvus_hash.evaluate.report import evaluate
-    from milvus_hash.evaluate.write import write
+    encoders = [Model(bundle, providers, threads).load() for bundle in bundles]
+    paths: tuple[Path, ...] = ()
+    if len(encoders) == 1 and not baselines:
+        from milvus_hash.evaluate.report import evaluate
+        from milvus_hash.evaluate.write import write
 
-    encoder = Model(bundle, providers, threads).load()
-    with _bar(quiet=quiet) as progress:
-        report = evaluate(encoder, manifest, bits=bits, progress=progress)
-    columns: dict[str, Callable[[Mapping[str, Any]], Any]] = {name: itemgetter(name) for name in _COLUMNS}
-    columns["precision@10"] = lambda row: row["precision"].get(10)
-    emit(map(asdict, report.tasks), columns)
-    if out is not None:
-        say("\n".join(f"report: {path}" for path in write(report, out)), quiet=quiet)
-    if report.rejects:
-        where = f"; {out / 'report.json'} lists them" if out else "; --out writes a report that lists them"
-        say(f"{len(report.rejects):,} inputs were rejected{where}", quiet=quiet)
+        with _bar(quiet=quiet) as progress:
+            report = evaluate(encoders[0], manifest, bits=bits, progress=progress)
+        emit(map(asdict, report.tasks), dict(map(_column, _REPORT)))
+        if out is not None:
+            paths = write(report, out)
+        rejects = report.rejects
+    else:
+        from milvus_hash.evaluate.compare import compare
+        from milvus_hash.evaluate.write_comparison import write_comparison
+
+        with _bar(quiet=quiet) as progress:
+            table = compare(encoders, manifest, bits=bits, baselines=baselines, progress=progress)
+        emit((line.row() for line in table.lines), dict(map(_column, _COMPARISON)))
+        if out is not None:
+            paths = write_comparison(table, out)
+        rejects = tuple(reject for report in table.reports.values() for reject in report.rejects)
+        say("\n".join(table.notes), quiet=quiet or not table.notes)
+    say("\n".join(f"report: {path}" for path in paths), quiet=quiet or not paths)
+    _end(ctx, rejects, out, quiet=quiet)
+
+
+def _column(name: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
+    """A column of the table; of a figure at several k, the one at 10."""
+    if name in ("precision", "hit", "hit_of_float"):
+        return f"{name}@{_K}", lambda row: row[name].get(_K)
+    return name, itemgetter(name)
+
+
+def _end(ctx: click.Context, rejects: Sequence[Reject], out: Path | None, *, quiet: bool) -> None:
+    if rejects:
+        where = "; report.json lists them" if out else "; --out writes a report that lists them"
+        say(f"{len(rejects):,} inputs were rejected{where}", quiet=quiet)
         ctx.exit(3)
 
 

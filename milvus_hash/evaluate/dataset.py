@@ -1,10 +1,11 @@
-"""The two sides of an evaluation: which items are asked, which are searched, and their codes."""
+"""What an evaluation asks and searches: the splits of a manifest, each item encoded once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,88 +16,127 @@ from milvus_hash.errors import InputError
 from milvus_hash.manifest import read_source
 from milvus_hash.record import Record, Reject
 
+Progress: TypeAlias = Callable[[str, int], None]
+"""Called after each item with its modality and the number of items done of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSet:
-    """The ``query`` and ``database`` splits of a manifest; an item may be in both."""
+    """The rows of a manifest that an evaluation needs.
 
-    query: list[Record] = field(default_factory=list)
-    database: list[Record] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
+    Attributes:
+        path: The manifest.
+        records: Its rows, without those of other splits.
+        query: Bool ``(n,)``: which of them are asked; a row may be in several splits.
+        database: Which are searched.
+        train: Which baselines are fitted on; none unless they were asked for.
+        labels: Multi-hot, bool ``(n, labels)``.
+        rejects: Rows that could not be read.
+    """
 
-    @property
-    def label_names(self) -> list[str]:
-        """The labels that occur, sorted."""
-        return sorted({label for record in [*self.query, *self.database] for label in record.labels})
-
-    def multi_hot(self, records: Sequence[Record]) -> NDArray[np.bool_]:
-        """The labels of ``records`` as bool ``(n, labels)``."""
-        column = {label: index for index, label in enumerate(self.label_names)}
-        out = np.zeros((len(records), len(column)), dtype=np.bool_)
-        for row, record in enumerate(records):
-            out[row, [column[label] for label in record.labels]] = True
-        return out
+    path: str
+    records: Sequence[Record]
+    query: NDArray[np.bool_]
+    database: NDArray[np.bool_]
+    train: NDArray[np.bool_]
+    labels: NDArray[np.bool_]
+    rejects: tuple[Reject, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedSet:
-    """Codes ``uint8 (n, bits // 8)`` and, for each, the position ``int64 (n,)`` of its record in the split."""
+    """Codes of one modality, a row for each picture or text.
 
-    codes: Codes
+    Attributes:
+        items: int64 ``(n,)``: the position in ``EvaluationSet.records`` of the record behind each row.
+        codes: uint8 ``(n, bits // 8)``.
+        vectors: float32 ``(n, width)`` by name: ``logits`` and outputs of the graph, as far as they are needed.
+    """
+
     items: NDArray[np.int64]
+    codes: Codes
+    vectors: Mapping[str, NDArray[np.float32]]
+
+    def of(self, split: NDArray[np.bool_]) -> EncodedSet:
+        """The rows whose records are in ``split``, bool ``(records,)``."""
+        kept = split[self.items]
+        return EncodedSet(self.items[kept], self.codes[kept], {name: v[kept] for name, v in self.vectors.items()})
 
 
-def read_evaluation_set(manifest: Path | str) -> EvaluationSet:
-    """Read both splits of a manifest; other splits are passed over.
+def read_evaluation_set(manifest: Path | str, *, train: bool = False) -> EvaluationSet:
+    """Read the splits ``query`` and ``database``, and ``train`` if that is asked for.
 
     Raises:
         InputError: The manifest cannot be read, or one of the splits is empty.
     """
-    data = EvaluationSet()
+    splits = ("query", "database", "train") if train else ("query", "database")
+    records: list[Record] = []
+    rejects: list[Reject] = []
     for row in read_source(manifest):
         if isinstance(row, Reject):
-            data.rejects.append(row)
-            continue
-        if "query" in row.splits:
-            data.query.append(row)
-        if "database" in row.splits:
-            data.database.append(row)
-    for name, records in (("query", data.query), ("database", data.database)):
-        if not records:
-            raise InputError(f"{manifest} has no row in the split {name!r}; evaluation needs 'query' and 'database'")
-    return data
+            rejects.append(row)
+        elif not set(splits).isdisjoint(row.splits):
+            records.append(row)
+    member = {
+        split: np.array([split in splits and split in record.splits for record in records], dtype=np.bool_)
+        for split in ("query", "database", "train")
+    }
+    for split in splits:
+        if not member[split].any():
+            names = ", ".join(map(repr, splits))
+            raise InputError(f"{manifest} has no row in the split {split!r}; this evaluation needs {names}")
+    return EvaluationSet(str(manifest), records, **member, labels=_multi_hot(records), rejects=tuple(rejects))
 
 
-def encode_split(
+def _multi_hot(records: Sequence[Record]) -> NDArray[np.bool_]:
+    column = {label: n for n, label in enumerate(sorted({label for record in records for label in record.labels}))}
+    out = np.zeros((len(records), len(column)), dtype=np.bool_)
+    for row, record in enumerate(records):
+        out[row, [column[label] for label in record.labels]] = True
+    return out
+
+
+def encode(
     encoder: Encoder,
     modality: str,
-    records: Sequence[Record],
+    data: EvaluationSet,
     rejects: list[Reject],
-    progress: Callable[[str, int], None] | None = None,
+    *,
+    vectors: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> EncodedSet:
-    """Encode one modality of ``records`` at full length; what cannot be encoded goes to ``rejects``.
+    """Encode one modality of all records at full length; what cannot be encoded goes to ``rejects``.
 
-    A record with several texts gives several codes.
+    A record with several texts gives several rows. Memory is that of the result: 4 bytes a number of ``vectors``
+    (``logits`` and outputs of the graph) for each row.
     """
-    codes: list[NDArray[np.uint8]] = []
     items: list[int] = []
-    for done, result in enumerate(encoder.stream(modality, _sources(modality, records)), start=1):
-        if result.code is None:
-            record = records[result.key]
-            path = (record.image if modality == "image" else None) or ""
-            rejects.append(Reject(record.id, path, str(result.error)))
+    codes: list[NDArray[np.uint8]] = []
+    floats: dict[str, list[NDArray[np.float32]]] = {name: [] for name in vectors}
+    outputs = [name for name in vectors if name != "logits"]
+    sources = _sources(modality, data.records)
+    for done, row in enumerate(encoder.stream(modality, sources, vectors=outputs), start=1):
+        if row.code is None or row.logits is None:
+            record = data.records[row.key]
+            path = "" if modality == "text" else str(getattr(record, modality))
+            rejects.append(Reject(record.id, path, str(row.error)))
         else:
-            codes.append(result.code)
-            items.append(result.key)
+            items.append(row.key)
+            codes.append(row.code)
+            for name, values in floats.items():
+                values.append(row.logits if name == "logits" else row.vectors[name])
         if progress is not None:
             progress(modality, done)
-    matrix = np.stack(codes) if codes else np.empty((0, encoder.bits // 8), dtype=np.uint8)
-    return EncodedSet(matrix, np.array(items, dtype=np.int64))
+    return EncodedSet(
+        np.array(items, dtype=np.int64),
+        np.stack(codes) if codes else np.empty((0, encoder.bits // 8), dtype=np.uint8),
+        {name: np.stack(values) if values else np.empty((0, 0), np.float32) for name, values in floats.items()},
+    )
 
 
 def _sources(modality: str, records: Sequence[Record]) -> Iterator[tuple[int, str]]:
     for index, record in enumerate(records):
         if modality == "text":
             yield from ((index, text) for text in record.texts)
-        elif record.image is not None:
-            yield index, record.image
+        elif (path := getattr(record, modality)) is not None:
+            yield index, path

@@ -10,103 +10,16 @@ A query without any relevant item has no figure: NaN here, left out of every mea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from milvus_hash.codes import Codes, hamming
 from milvus_hash.errors import InputError
+from milvus_hash.evaluate.ranking import Counts, Ranking
 
 Floats: TypeAlias = NDArray[np.float64]
-Counts: TypeAlias = NDArray[np.int64]
-Relevance: TypeAlias = Callable[[slice, slice], NDArray[np.bool_]]
-"""Which items are relevant to which queries: slices of both -> bool ``(queries, items)``."""
-
-_BLOCK = 4 << 20  # pairs of a query and an item at a time: about 100 MB of temporary memory
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """The rankings of ``q`` queries as counts per level, nearest level first.
-
-    Attributes:
-        items: int64 ``(q, levels)``, how many items are at this level.
-        relevant: int64 ``(q, levels)``, how many of them are relevant.
-    """
-
-    items: Counts
-    relevant: Counts
-
-    @property
-    def has_relevant(self) -> NDArray[np.bool_]:
-        """Bool ``(q,)``: whether any item is relevant to the query."""
-        return np.asarray(self.relevant.any(axis=1))
-
-
-def share_label(queries: NDArray[np.bool_], items: NDArray[np.bool_]) -> Relevance:
-    """Relevant is what shares a label; labels are multi-hot ``(n, labels)``."""
-    left, right = queries.astype(np.float32), items
-
-    def relevance(rows: slice, columns: slice) -> NDArray[np.bool_]:
-        return np.asarray(left[rows] @ right[columns].T.astype(np.float32) > 0)
-
-    return relevance
-
-
-def same_item(queries: NDArray[np.integer], items: NDArray[np.integer]) -> Relevance:
-    """Relevant is what belongs to the same item; items are numbered ``(n,)``."""
-
-    def relevance(rows: slice, columns: slice) -> NDArray[np.bool_]:
-        return np.asarray(queries[rows, None] == items[None, columns])
-
-    return relevance
-
-
-def rank_codes(queries: Codes, items: Codes, relevance: Relevance) -> Ranking:
-    """Rank packed codes ``(n, bits // 8)`` for each of the queries ``(q, bits // 8)``; level = Hamming distance.
-
-    Memory is bounded by blocks, whatever ``q`` and ``n`` are.
-
-    Raises:
-        InputError: The two lengths differ.
-
-    Example:
-        >>> codes = np.array([[0], [1], [3]], dtype=np.uint8)
-        >>> ranking = rank_codes(codes[:1], codes, same_item(np.array([2]), np.array([1, 2, 3])))
-        >>> ranking.items.tolist(), average_precision(ranking).tolist()
-        ([[1, 1, 1, 0, 0, 0, 0, 0, 0]], [0.5])
-    """
-    levels = queries.shape[1] * 8 + 1
-    counts = np.zeros((2, len(queries), levels), dtype=np.int64)
-    width = max(1, min(len(items), _BLOCK))
-    height = max(1, _BLOCK // width)
-    for top in range(0, len(queries), height):
-        rows = slice(top, min(top + height, len(queries)))
-        for start in range(0, len(items), width):
-            columns = slice(start, start + width)
-            distances = hamming(queries[rows], items[columns])
-            for total, part in zip(counts, _count(distances, relevance(rows, columns), levels), strict=True):
-                total[rows] += part
-    return Ranking(*counts)
-
-
-def rank_scores(scores: NDArray[np.floating], relevant: NDArray[np.bool_]) -> Ranking:
-    """Rank by real scores ``(q, n)``, larger is nearer, equal ones tied: the ceiling that codes are compared with."""
-    ranks = np.empty(scores.shape, dtype=np.int64)
-    for row, values in enumerate(scores):
-        ranks[row] = np.unique(-values, return_inverse=True)[1]
-    return Ranking(*_count(ranks, relevant, scores.shape[1]))
-
-
-def _count(levels: NDArray[np.integer], relevant: NDArray[np.bool_], width: int) -> tuple[Counts, Counts]:
-    """Items and relevant items ``(q, width)`` per query and level."""
-    q = len(levels)
-    cells = levels.astype(np.int64) + np.arange(q)[:, None] * width
-    items = np.bincount(cells.ravel(), minlength=q * width).reshape(q, width)
-    return items, np.bincount(cells[relevant], minlength=q * width).reshape(q, width)
 
 
 def average_precision(ranking: Ranking) -> Floats:
@@ -189,6 +102,11 @@ def mean(values: Floats) -> float:
 def mean_at(figure: Callable[[Ranking, int], Floats], ranking: Ranking, ks: Sequence[int]) -> dict[int, float]:
     """The mean of ``figure`` (:func:`precision_at`, :func:`recall_at`, :func:`hit_at`) at each of ``ks``."""
     return {k: mean(figure(ranking, k)) for k in ks}
+
+
+def all_hits(rankings: Iterable[Ranking], ks: Sequence[int]) -> Floats:
+    """:func:`hit_at` at each of ``ks``, over rankings of blocks of the queries: ``(q, len(ks))``."""
+    return np.concatenate([np.stack([hit_at(ranking, k) for k in ks], axis=1) for ranking in rankings])
 
 
 def _exclusive(counts: Counts) -> Counts:

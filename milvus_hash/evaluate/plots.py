@@ -10,7 +10,7 @@ from milvus_hash.extras import require
 if TYPE_CHECKING:
     from milvus_hash.evaluate.report import Report
 
-_COLOURS = {"image->text": "#0b6e99", "text->image": "#d1495b", "image->image": "#66a182", "text->text": "#edae49"}
+_COLOURS = ("#66a182", "#0b6e99", "#d1495b", "#edae49", "#6a4c93", "#8d5b4c", "#7a7a7a", "#00798c", "#333333")
 _LINES = ("-", "--", ":", "-.")  # one a length, the longest first
 
 
@@ -42,9 +42,10 @@ def draw(report: Report, path: Path) -> None:
 
 def _draw_tasks(report: Report, curve: Any, at_k: Any) -> None:  # noqa: ANN401 (matplotlib axes)
     lengths = sorted({task.bits for task in report.tasks}, reverse=True)
+    colours = dict(zip(dict.fromkeys(task.task for task in report.tasks), _COLOURS, strict=False))
     for task in report.tasks:
         style = {
-            "color": _COLOURS[task.task],
+            "color": colours[task.task],
             "linestyle": _LINES[lengths.index(task.bits) % len(_LINES)],
             "label": f"{task.task}, {task.bits} bits, mAP {task.map:.3f}",
         }

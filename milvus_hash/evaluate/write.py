@@ -7,7 +7,7 @@ from pathlib import Path
 
 from milvus_hash.errors import InputError
 from milvus_hash.evaluate.plots import draw
-from milvus_hash.evaluate.report import CONVENTIONS, Report
+from milvus_hash.evaluate.report import Report
 
 _SHOWN_REJECTS = 20  # in report.md; report.json has all
 
@@ -43,11 +43,11 @@ def _lines(report: Report) -> Iterator[str]:
     if report.tasks:
         yield "## Retrieval by labels\n"
         names = [f"{figure}@{k}" for figure in ("precision", "recall", "hit") for k in ks]
-        yield from _table(
-            ["task", "bits", "queries", "queries_without_relevant", "database", "map", *names],
+        yield from table(
+            ["task", "bits", "queries", "queries_without_relevant", "database", "map", "95 % interval", *names],
             [
                 (
-                    *(t.task, t.bits, t.queries, t.queries_without_relevant, t.database, t.map),
+                    *(t.task, t.bits, t.queries, t.queries_without_relevant, t.database, t.map, t.map_interval),
                     *(figure[k] for figure in (t.precision, t.recall, t.hit) for k in ks),
                 )
                 for t in report.tasks
@@ -55,12 +55,21 @@ def _lines(report: Report) -> Iterator[str]:
         )
     if report.pairs:
         yield "\n## Pairs, one to one\n"
-        yield from _table(
-            ["task", "bits", "queries", "candidates", *(f"hit@{k}" for k in ks)],
-            [[p.task, p.bits, p.queries, p.candidates, *(p.hit[k] for k in ks)] for p in report.pairs],
+        yield from table(
+            ["task", "bits", "queries", "candidates", *(name for k in ks for name in (f"hit@{k}", "95 % interval"))],
+            [
+                [p.task, p.bits, p.queries, p.candidates, *(cell for k in ks for cell in (p.hit[k], p.hit_interval[k]))]
+                for p in report.pairs
+            ],
+        )
+    if report.floats:
+        yield "\n## Ranked with floats\n"
+        yield from table(
+            ["by", "task", "bits or numbers", "map", "95 % interval", *(f"pairs hit@{k}" for k in ks)],
+            [[f.by, f.task, f.bits, f.map, f.map_interval, *(f.hit.get(k, "") for k in ks)] for f in report.floats],
         )
     yield "\n## Bits of the database codes\n"
-    yield from _table(
+    yield from table(
         ["modality", "bits", "codes", "ones (least to most)", "entropy", "correlation", "constant", "duplicates"],
         [
             (
@@ -71,7 +80,7 @@ def _lines(report: Report) -> Iterator[str]:
         ],
     )
     yield "\n## Conventions\n"
-    yield from (f"- **{name}**: {meaning}." for name, meaning in CONVENTIONS.items())
+    yield from (f"- **{name}**: {meaning}." for name, meaning in report.conventions.items())
     yield f"\nItems in both splits: {report.overlap:,}.\n\n## Rejects: {len(report.rejects):,}\n"
     for reject in report.rejects[:_SHOWN_REJECTS]:
         yield f"- {reject.id!r} ({reject.path!r}): {reject.reason}"
@@ -79,8 +88,14 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"- and {len(report.rejects) - _SHOWN_REJECTS:,} more: see report.json"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    """The lines of a Markdown table, numbers with four decimals, intervals as ``low to high``."""
     yield f"| {' | '.join(head)} |"
     yield "|" + "---|" * len(head)
-    for row in rows:
-        yield f"| {' | '.join(f'{cell:.4f}' if isinstance(cell, float) else str(cell) for cell in row)} |"
+    yield from (f"| {' | '.join(map(_cell, row))} |" for row in rows)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, tuple):
+        return " to ".join(map(_cell, value))
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from milvus_hash.codes import hamming
 from milvus_hash.errors import InputError
-from milvus_hash.evaluate import metrics
+from milvus_hash.evaluate import ranking as ranking_module
 from milvus_hash.evaluate.metrics import (
     average_precision,
     hit_at,
@@ -19,12 +19,9 @@ from milvus_hash.evaluate.metrics import (
     mean_at,
     precision_at,
     precision_recall_by_radius,
-    rank_codes,
-    rank_scores,
     recall_at,
-    same_item,
-    share_label,
 )
+from milvus_hash.evaluate.ranking import Ranking, rank_codes, rank_scores, same_item, share_label
 
 rankings = st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=6)
 
@@ -35,6 +32,12 @@ def rank(items):
     codes = np.array([[(1 << distance) - 1] for distance, _ in items], dtype=np.uint8)
     relevant = np.array([[r for _, r in items]])
     return rank_codes(query, codes, lambda rows, columns: relevant[rows, columns])
+
+
+def rank_matrix(scores, relevant):
+    """The rankings by a matrix of scores, put together from the blocks that they come in."""
+    blocks = list(rank_scores(lambda rows: scores[rows], *scores.shape, lambda rows, columns: relevant[rows, columns]))
+    return Ranking(*(np.concatenate(counts) for counts in zip(*((b.items, b.relevant) for b in blocks), strict=True)))
 
 
 def orders(items):
@@ -75,14 +78,14 @@ def test_figures_at_k_are_means_over_all_orders_of_ties(items, k):
 @given(rankings)
 def test_scores_give_the_figures_of_the_same_order(items):
     scores = np.array([[-float(distance) for distance, _ in items]])
-    ranking = rank_scores(scores, np.array([[relevant for _, relevant in items]]))
+    ranking = rank_matrix(scores, np.array([[relevant for _, relevant in items]]))
     np.testing.assert_allclose(average_precision(ranking), average_precision(rank(items)))
     for k in (1, 2, 5):
         np.testing.assert_allclose(hit_at(ranking, k), hit_at(rank(items), k))
 
 
 def test_distinct_scores_give_textbook_average_precision():
-    ranking = rank_scores(np.array([[0.9, 0.1, 0.5, 0.3]]), np.array([[True, True, False, False]]))
+    ranking = rank_matrix(np.array([[0.9, 0.1, 0.5, 0.3]]), np.array([[True, True, False, False]]))
     assert average_precision(ranking)[0] == pytest.approx((1 / 1 + 2 / 4) / 2)
 
 
@@ -103,11 +106,22 @@ def test_blocks_do_not_change_the_counts(block, monkeypatch):
     q, d, query_labels, item_labels = random_case()
     distances = hamming(q, d)
     relevant = np.array([[bool((a & b).any()) for b in item_labels] for a in query_labels])
-    monkeypatch.setattr(metrics, "_BLOCK", block)
+    monkeypatch.setattr(ranking_module, "_BLOCK", block)
     ranking = rank_codes(q, d, share_label(query_labels, item_labels))
     for level in range(17):
         np.testing.assert_array_equal(ranking.items[:, level], (distances == level).sum(axis=1))
         np.testing.assert_array_equal(ranking.relevant[:, level], ((distances == level) & relevant).sum(axis=1))
+
+
+@pytest.mark.parametrize("block", [1, 13, 1 << 20])
+def test_blocks_do_not_change_the_ranking_by_scores(block, monkeypatch):
+    random = np.random.default_rng(0)
+    scores, relevant = random.integers(0, 5, (7, 6)).astype(float), random.random((7, 6)) < 0.4
+    whole = rank_matrix(scores, relevant)
+    monkeypatch.setattr(ranking_module, "_BLOCK", block)
+    parts = rank_matrix(scores, relevant)
+    np.testing.assert_array_equal(parts.items, whole.items)
+    np.testing.assert_array_equal(parts.relevant, whole.relevant)
 
 
 def test_curve_by_radius_pools_the_pairs():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,8 @@ from PIL import Image
 
 from milvus_hash.codes import hamming
 from milvus_hash.errors import InputError
-from milvus_hash.evaluate.report import CONVENTIONS, evaluate
+from milvus_hash.evaluate.conventions import CONVENTIONS, FLOAT_CONVENTIONS
+from milvus_hash.evaluate.report import evaluate
 from milvus_hash.evaluate.write import to_markdown, write
 from milvus_hash.manifest import write_manifest
 from milvus_hash.record import Record
@@ -85,9 +86,9 @@ def test_pairs_count_the_own_partner_among_the_queries(report, rows, tiny_encode
 
 
 def test_every_figure_has_a_convention(report):
-    figures = set(asdict(report.tasks[0])) | set(asdict(report.bits[0])) | {"pairs", "overlap"}
+    figures = set(asdict(report.tasks[0])) | set(asdict(report.bits[0])) | {"pairs", "overlap", "interval"}
     counts = {"task", "bits", "queries", "database", "modality", "codes", "constant"}
-    assert figures - counts == set(CONVENTIONS)
+    assert figures - counts - {"map_interval"} == set(CONVENTIONS)
 
 
 def test_the_queries_alone_may_be_pictures_that_cannot_be_read(rows, tiny_encoder, tmp_path):
@@ -128,8 +129,46 @@ def test_unlabelled_items_leave_the_pairs(tiny_encoder, rows, tmp_path):
 def test_progress_counts_each_item(tiny_encoder, manifest):
     seen = []
     evaluate(tiny_encoder, manifest, bits=[32], ks=[1], progress=lambda modality, done: seen.append((modality, done)))
-    per_split = [(modality, n) for size in (6, 14) for modality in ("image", "text") for n in range(1, size + 1)]
-    assert seen == per_split
+    assert seen == [(modality, n) for modality in ("image", "text") for n in range(1, 21)]
+
+
+def test_an_item_of_both_splits_is_encoded_once(tiny_encoder, rows, tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    write_manifest(path, [replace(row, splits=("query", "database")) for row in rows[:4]])
+    seen = []
+    report = evaluate(tiny_encoder, path, bits=[64], ks=[1], progress=lambda modality, done: seen.append(modality))
+    assert seen == ["image"] * 4 + ["text"] * 4
+    assert report.overlap == 4
+    assert {task.map for task in report.tasks if task.task == "text->text"} != {0.0}
+
+
+def test_intervals_hold_the_figures(report):
+    for task in report.tasks:
+        low, high = task.map_interval
+        assert low <= task.map <= high
+    for pairs in report.pairs:
+        for k, (low, high) in pairs.hit_interval.items():
+            assert low <= pairs.hit[k] <= high
+
+
+def test_float_figures_are_those_of_the_logits(tiny_encoder, rows, manifest):
+    """Text to image, one to one: worked out from the encoder's own logits."""
+    report = evaluate(tiny_encoder, manifest, ks=[1], floats=True)
+    texts = tiny_encoder.encode("text", [row.texts[0] for row in rows[:6]])
+    images = tiny_encoder.encode("image", [row.image for row in rows[:6]])
+    signs = np.where(images.logits > 0, 1.0, -1.0)
+    unit = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (texts.logits, images.logits)]
+    expected = {
+        ("logits", 64): unit[0] @ unit[1].T,
+        ("rescored", 32): texts.logits[:, :32] @ signs[:, :32].T,
+        ("rescored", 64): texts.logits @ signs.T,
+    }
+    found = {(f.by, f.bits): f.hit[1] for f in report.floats if f.task == "text->image"}
+    for key, scores in expected.items():
+        assert found[key] == pytest.approx(np.mean(scores.argmax(axis=1) == np.arange(6))), key
+    assert set(found) == {*expected, ("embedding", 48)}
+    assert FLOAT_CONVENTIONS.items() <= json.loads(report.to_json())["conventions"].items()
+    assert "Ranked with floats" in to_markdown(report)
 
 
 @pytest.mark.parametrize(
