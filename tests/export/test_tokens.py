@@ -10,11 +10,13 @@ from safetensors.torch import save_file
 
 from milvus_hash.errors import InputError, MissingExtra
 from milvus_hash.media.text import Tokenizer
+from milvus_hash_export.config import TrainConfig
 from milvus_hash_export.tokens import (
     build_tokenizer,
     encoder_folder,
     load_encoder,
     principal_components,
+    starting_words,
     vocabulary_size,
 )
 
@@ -31,6 +33,25 @@ def encoder(tmp_path):
     table = torch.randn(9, 3) @ torch.randn(3, 8) + 5
     save_file({"embeddings.word_embeddings.weight": table}, tmp_path / "model.safetensors")
     return tmp_path
+
+
+def test_words_start_from_the_texts_or_from_an_encoder(encoder):
+    tokenizer, table = starting_words(TrainConfig(embedding_dim=4, vocabulary=5), TEXTS)
+    assert table.shape == (vocabulary_size(tokenizer), 4) == (5, 4)
+    tokenizer, table = starting_words(TrainConfig(embedding_dim=4, embeddings=str(encoder)), TEXTS)
+    assert table.shape == (9, 4)
+
+
+def test_a_method_that_takes_a_sentence_encoder_gets_its_tokenizer_and_no_table(encoder):
+    tokenizer, table = starting_words(TrainConfig(method="text-guided", embeddings=str(encoder)), [])
+    assert table is None
+    assert json.loads(tokenizer)["truncation"] is None
+    assert vocabulary_size(tokenizer) == 8
+    with pytest.raises(InputError, match="method text-guided needs a sentence encoder"):
+        starting_words(TrainConfig(method="text-guided", embeddings=""), [])
+    (encoder / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match=r"tokenizer\.json does not exist"):
+        starting_words(TrainConfig(method="text-guided", embeddings=str(encoder)), [])
 
 
 def test_load_encoder(encoder):
@@ -72,6 +93,19 @@ def test_an_encoder_is_a_folder_or_a_package(encoder):
         encoder_folder("no_such_encoder")
     with pytest.raises(InputError, match="holds no tokenizer"):
         encoder_folder("milvus_hash_export")
+
+
+def test_a_name_with_a_slash_comes_from_the_hub(encoder, monkeypatch):
+    hub = pytest.importorskip("huggingface_hub")
+    asked = []
+    monkeypatch.setattr(hub, "snapshot_download", lambda name, **_: asked.append(name) or str(encoder))
+    assert encoder_folder("somebody/encoder") == encoder
+    assert asked == ["somebody/encoder"]
+    monkeypatch.undo()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for name in ("somebody/encoder", "no/such/folder"):
+        with pytest.raises(InputError, match="is no folder, and the hub does not give it"):
+            encoder_folder(name)
 
 
 def test_build_tokenizer(tmp_path):

@@ -1,4 +1,4 @@
-"""The image stream: pixels to logits, with a cut between what is frozen and what is trained."""
+"""Pictures: a backbone cut between what is frozen and what learns."""
 
 from __future__ import annotations
 
@@ -6,10 +6,67 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from milvus_hash_export.networks.backbones import Backbone, Normalise
+from milvus_hash.errors import InputError
+from milvus_hash_export.networks.backbones import Backbone, Normalise, build_backbone
+from milvus_hash_export.networks.stream import Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from milvus_hash_export.config import TrainConfig
+
+
+def build_image_parts(config: TrainConfig, weights: str) -> Parts:
+    """The image network that ``config.backbone`` names, cut by ``config.unfreeze``.
+
+    Args:
+        config: ``backbone``, ``image_size`` and ``unfreeze`` count.
+        weights: As in :func:`milvus_hash_export.networks.backbones.build_backbone`.
+
+    Raises:
+        InputError: No such backbone or weights, or more units to unfreeze than there are.
+    """
+    backbone = build_backbone(config.backbone, weights=weights, size=config.image_size)
+    frozen, tail = cut(backbone, config.unfreeze)
+    signature = f"{config.backbone} {weights}, units 1 to {len(backbone.units) - config.unfreeze}"
+    if not config.unfreeze:
+        return Parts(nn.Sequential(frozen, Pool()), nn.Identity(), backbone.width, nn.Identity(), signature)
+    trunk = nn.Sequential(tail, Pool())
+    if config.unfreeze == len(backbone.units):
+        return Parts(frozen, trunk, backbone.width, MeanColour(), "pixels", tuple(tail.parameters()))
+    return Parts(frozen, trunk, backbone.width, Pool(), signature, tuple(tail.parameters()))
+
+
+def cut(backbone: Backbone, unfreeze: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """The frozen part and the tail that learns, which together make maps ``(n, width, h, w)`` of raw pixels.
+
+    Args:
+        backbone: Its units are shared out, not copied.
+        unfreeze: How many of the last units learn. 0: the tail is empty, so that the frozen part gives the maps. All:
+            the frozen part is empty and gives the pixels uint8 ``(n, H, W, 3)`` back.
+
+    Raises:
+        InputError: The backbone has fewer units.
+    """
+    count = len(backbone.units)
+    if not 0 <= unfreeze <= count:
+        raise InputError(f"unfreeze is {unfreeze}; this backbone allows 0 to {count}")
+    normalise = Normalise(backbone.mean, backbone.std)
+    if unfreeze == count:
+        return nn.Sequential(), FixedStatistics(normalise, *backbone.units)
+    return nn.Sequential(normalise, *backbone.units[: count - unfreeze]), FixedStatistics(
+        *backbone.units[count - unfreeze :]
+    )
+
+
+class FixedStatistics(nn.Sequential):
+    """Pretrained layers that learn while their batch normalisation keeps the statistics it was published with.
+
+    A few thousand pictures in batches of some dozens are too few to estimate them anew.
+    """
+
+    def train(self, mode: bool = True) -> FixedStatistics:
+        """Stay in evaluation mode; parameters learn in it too."""
+        super().train(False)
+        return self
 
 
 class Pool(nn.Module):
@@ -20,46 +77,9 @@ class Pool(nn.Module):
         return features.mean(dim=(2, 3))
 
 
-class ImageHash(nn.Module):
-    """Pictures uint8 ``(n, H, W, 3)`` to logits float ``(n, bits)``.
-
-    ``frozen`` (normalisation and the first units) never learns, so its output can be computed once and cached;
-    ``tail`` (the last ``unfreeze`` units and the pooling) and ``head`` learn. With ``unfreeze`` 0 the pooling is
-    frozen too and a picture's cached features are one vector. Batch statistics of the backbone stay as they
-    are in either case: a few thousand pictures are too few to estimate them anew.
-    """
-
-    def __init__(self, backbone: Backbone, head: nn.Module, *, unfreeze: int = 0) -> None:
-        super().__init__()
-        cut = len(backbone.units) - unfreeze
-        pool = [Pool()]
-        normalise = Normalise(backbone.mean, backbone.std)
-        self.frozen = nn.Sequential(normalise, *backbone.units[:cut], *([] if unfreeze else pool))
-        self.tail = nn.Sequential(*backbone.units[cut:], *(pool if unfreeze else []))
-        self.head = head
-        self.frozen.requires_grad_(False)
+class MeanColour(nn.Module):
+    """The average colour of pictures uint8 ``(n, H, W, 3)`` in 0..1: ``(n, 3)``."""
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits of pictures uint8 ``(n, H, W, 3)``."""
-        return self.from_features(self.features(image))
-
-    def features(self, image: Tensor) -> Tensor:
-        """What the frozen part makes of pictures: ``(n, width)``, or ``(n, c, h, w)`` with ``unfreeze``."""
-        features: Tensor = self.frozen(image)
-        return features
-
-    def from_features(self, features: Tensor) -> Tensor:
-        """Logits of cached features."""
-        logits: Tensor = self.head(self.tail(features))
-        return logits
-
-    def train(self, mode: bool = True) -> ImageHash:
-        """Set the training mode of the head; the backbone keeps its batch statistics."""
-        super().train(mode)
-        self.frozen.eval()
-        self.tail.eval()
-        return self
-
-    def trained_state(self) -> Iterator[tuple[str, Tensor]]:
-        """Name and tensor of everything that is not frozen."""
-        return ((name, value) for name, value in self.state_dict().items() if not name.startswith("frozen."))
+        """Average over height and width."""
+        return image.float().mean(dim=(1, 2)) / 255
