@@ -100,8 +100,8 @@ def test_overfits_64_pairs_by_label():
 
 def test_overfits_64_pairs_one_to_one():
     """Without labels, each pair a class of its own: its codes and its float vectors find their partners."""
-    method, data = make(bits=(64, 128), labels=0, options={"text_scale": 1 / 8}), batch(labels=0)
-    u, v = fit(method, data)
+    method, data = make(bits=(64, 128), labels=0, options={"width": 256, "text_scale": 1 / 8}), batch(labels=0)
+    u, v = fit(method, data, epochs=200)
     for length in (64, 128):
         assert_found(u[:, :length], v[:, :length], torch.eye(PAIRS))
     with torch.inference_mode():
