@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from milvus_hash.errors import InputError
@@ -19,15 +20,21 @@ def write(report: Report, folder: Path | str) -> tuple[Path, Path, Path]:
         InputError: The folder cannot be written.
         MissingExtra: matplotlib is not installed; the other two files are there by then.
     """
-    folder = Path(folder)
-    paths = folder / "report.json", folder / "report.md", folder / "report.png"
+    return write_files(Path(folder), "report", report.to_json(), to_markdown(report), partial(draw, report))
+
+
+def write_files(
+    folder: Path, name: str, json: str, markdown: str, draw_picture: Callable[[Path], None]
+) -> tuple[Path, Path, Path]:
+    """Write ``name`` as JSON, Markdown and picture into ``folder``, in this order; see :func:`write` for the errors."""
+    paths = folder / f"{name}.json", folder / f"{name}.md", folder / f"{name}.png"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        paths[0].write_text(report.to_json() + "\n", encoding="utf-8")
-        paths[1].write_text(to_markdown(report), encoding="utf-8")
-        draw(report, paths[2])
+        paths[0].write_text(json + "\n", encoding="utf-8")
+        paths[1].write_text(markdown, encoding="utf-8")
+        draw_picture(paths[2])
     except OSError as error:
-        raise InputError(f"cannot write the report into {folder}: {error.strerror or error}") from error
+        raise InputError(f"cannot write the {name} into {folder}: {error.strerror or error}") from error
     return paths
 
 

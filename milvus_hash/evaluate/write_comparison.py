@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-from milvus_hash.errors import InputError
 from milvus_hash.evaluate.compare import Comparison
 from milvus_hash.evaluate.plot_comparison import draw_comparison
 from milvus_hash.evaluate.table import Line
-from milvus_hash.evaluate.write import table, write
+from milvus_hash.evaluate.write import table, write, write_files
 
 K = 10  # of the one-to-one figures that Markdown shows
 _STORED = ("code", "rescored")
@@ -25,14 +25,8 @@ def write_comparison(comparison: Comparison, folder: Path | str) -> tuple[Path, 
         MissingExtra: matplotlib is not installed; JSON and Markdown of the comparison are there by then.
     """
     folder = Path(folder)
-    paths = folder / "comparison.json", folder / "comparison.md", folder / "comparison.png"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        paths[0].write_text(comparison.to_json() + "\n", encoding="utf-8")
-        paths[1].write_text(comparison_markdown(comparison), encoding="utf-8")
-        draw_comparison(comparison, paths[2])
-    except OSError as error:
-        raise InputError(f"cannot write the comparison into {folder}: {error.strerror or error}") from error
+    draw_picture = partial(draw_comparison, comparison)
+    paths = write_files(folder, "comparison", comparison.to_json(), comparison_markdown(comparison), draw_picture)
     folders = [f"{n}-{_slug(report.bundle)}" for n, report in enumerate(comparison.reports.values(), start=1)]
     reports = zip(comparison.reports.values(), folders, strict=True)
     return (*paths, *(path for report, name in reports for path in write(report, folder / name)))
