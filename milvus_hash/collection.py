@@ -21,11 +21,18 @@ from numpy.typing import NDArray
 
 from milvus_hash.codes import Codes, check
 from milvus_hash.errors import InputError
-from milvus_hash.query import Hit, check_limit, combine, output_names, query_code, to_hits
+from milvus_hash.query.filters import both, check_condition, of_modality
+from milvus_hash.query.hits import Hit, output_names, to_hits
+from milvus_hash.query.nearest import nearest
+from milvus_hash.query.question import ask
+from milvus_hash.query.target import Scope, Target, check_limit
 from milvus_hash.store import catalog
+from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.connection import Connection
+from milvus_hash.store.consistency import Consistency
+from milvus_hash.store.index import check_search
 from milvus_hash.store.rows import CodeRow, from_entity
-from milvus_hash.store.schema import NLIST, Provenance, encode_item, is_primary_key, primary_key
+from milvus_hash.store.schema import Provenance, encode_item, is_primary_key, primary_key
 from milvus_hash.store.writer import write
 
 if TYPE_CHECKING:
@@ -40,12 +47,8 @@ if TYPE_CHECKING:
 __all__ = ["CodeRow", "HashCollection", "primary_key"]
 
 DEFAULT_URI = "milvus_hash.db"
-NPROBE = 64
-"""Lists of a BIN_IVF_FLAT index that a search looks at, unless told otherwise; 1024 looks at all."""
-
 _KEYS_PER_CALL = 8192  # keys in one filter, and below the 16384 rows that a query may return
 _ITEMS_PER_CALL = 16  # Milvus Lite cannot parse a chain of some 50 ors
-_HITS_PER_CALL = 100_000  # of all queries in one call together
 
 
 class HashCollection:
@@ -66,11 +69,15 @@ class HashCollection:
         self.name = name
         self.encoder = encoder
         self.bits = shape.made_by.bits
-        self.index = shape.index
+        self.index = shape.index.kind
         self.fields = shape.fields
         self.uri = connection.uri
         self._connection = connection
-        self._up_to_date = False
+        self._consistency = Consistency()
+        index = shape.index
+        self._target = Target(
+            name, self.bits, index.kind, lite=connection.lite, params=index.search, exact_params=index.exact
+        )
 
     def __repr__(self) -> str:
         return f"HashCollection({self.name!r}, bits={self.bits}, index={self.index!r}, uri={self.uri!r})"
@@ -196,7 +203,7 @@ class HashCollection:
         try:
             return write(rows, self.bits // 8, send, at_once=1 if self._connection.lite else 2)
         finally:
-            self._up_to_date = False  # pymilvus remembers the batch that was confirmed last, not the latest one
+            self._consistency.has_written()
 
     def search(
         self,
@@ -209,7 +216,7 @@ class HashCollection:
         limit: int = 10,
         filter: str = "",
         output_fields: Sequence[str] | None = None,
-        nprobe: int | None = None,
+        search_params: Mapping[str, int] | None = None,
     ) -> list[Hit]:
         """The rows of modality ``into`` whose codes are nearest to a text, an image, a video, or a ready code.
 
@@ -222,7 +229,9 @@ class HashCollection:
             limit: Most hits, 1 to 16384.
             filter: A Milvus expression over the metadata, for instance ``'licence == "CC0"'``.
             output_fields: Metadata to return with the hits; all of it when absent.
-            nprobe: Lists to look at in a BIN_IVF_FLAT index (1 to 1024, 64 when absent); others ignore it.
+            search_params: How hard an approximate index looks: ``{"nprobe": 128}`` for BIN_IVF_FLAT (1 to its number
+                of lists), ``{"ef": 200}`` for HNSW; what :func:`milvus_hash.tune` found for this collection, else
+                the defaults, when absent.
 
         Returns:
             Hits ordered by (distance, item, ordinal). Which of several rows at the same last distance are among
@@ -232,9 +241,14 @@ class HashCollection:
             InputError: The question or an argument cannot be used.
             StoreError: Milvus failed, or refused the filter.
         """
-        codes = query_code(self.encoder, self.bits, text=text, image=image, video=video, code=code)
+        query = ask(self.encoder, self.bits, text=text, image=image, video=video, code=code)
         return self.search_codes(
-            codes, into=into, limit=limit, filter=filter, output_fields=output_fields, nprobe=nprobe
+            query.code[None],
+            into=into,
+            limit=limit,
+            filter=filter,
+            output_fields=output_fields,
+            search_params=search_params,
         )[0]
 
     def search_codes(
@@ -245,28 +259,15 @@ class HashCollection:
         limit: int = 10,
         filter: str = "",
         output_fields: Sequence[str] | None = None,
-        nprobe: int | None = None,
+        search_params: Mapping[str, int] | None = None,
     ) -> list[list[Hit]]:
         """Like :meth:`search`, for ready codes ``uint8 (q, bits // 8)``: one list of hits per query."""
         check_limit(limit)
-        if nprobe is not None and not 1 <= nprobe <= NLIST:
-            raise InputError(f"nprobe={nprobe}: 1 to {NLIST} are possible")
-        codes = check(codes, self.bits)
-        step = max(1, _HITS_PER_CALL // limit)
-        arguments: dict[str, Any] = {
-            "filter": combine(into, filter),
-            "limit": int(limit),
-            "output_fields": output_names(output_fields, self.fields),
-            "search_params": {"params": {"nprobe": nprobe or NPROBE}} if self.index == "BIN_IVF_FLAT" else {},
-            "anns_field": "code",
-        }
-        doing = f"the filter {filter!r} on" if filter else "searching"
-        found: list[list[Hit]] = []
-        for start in range(0, len(codes), step):
-            data = [row.tobytes() for row in codes[start : start + step]]
-            answer = self._read(doing, "search", self.name, data, **arguments)
-            found += [to_hits(hits, self.bits) for hits in answer]
-        return found
+        check_search(self.index, search_params)
+        fields = tuple(output_names(output_fields, self.fields))
+        scope = Scope(check_condition(filter), of_modality(into), output_fields=fields, params=search_params)
+        found = self._run(nearest(self._target, check(codes, self.bits), scope, limit=int(limit)))
+        return [to_hits(rows, self.bits) for rows in found]
 
     def get(self, items: Sequence[str], *, modality: str | None = None) -> list[CodeRow]:
         """The stored rows of ``items``, ordered by item, modality and ordinal; unknown items have none.
@@ -277,7 +278,7 @@ class HashCollection:
         """
         if isinstance(items, str):
             raise InputError(f"get() takes a list of items; write [{items!r}]")
-        combine(modality)
+        of_modality(modality)
         wanted = [encode_item(item) + (f"#{modality}" if modality else "") for item in dict.fromkeys(items)]
         rows: list[CodeRow] = []
         for start in range(0, len(wanted), _ITEMS_PER_CALL):
@@ -314,7 +315,7 @@ class HashCollection:
             InputError: The modality is unknown.
             StoreError: Milvus failed, or refused the filter.
         """
-        condition = combine(modality, filter)
+        condition = both(of_modality(modality), check_condition(filter))
         if self._connection.lite and not self._read("counting", "query", self.name, filter='pk > ""', limit=1):
             return 0  # Milvus Lite dies of count(*) on a collection without rows
         doing = f"the filter {filter!r} on" if filter else "counting"
@@ -351,8 +352,10 @@ class HashCollection:
         return self._connection.call(f"{doing} {self.name!r}", method, *args, **kwargs)
 
     def _read(self, doing: str, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (any client method)
-        """A read that sees this process' own rows, and what others wrote before this collection was opened."""
-        level = "Session" if self._up_to_date else "Strong"
-        answer = self._call(doing, method, *args, consistency_level=level, **kwargs)
-        self._up_to_date = True
+        """A read at the level that :class:`Consistency` says."""
+        answer = self._call(doing, method, *args, consistency_level=self._consistency.level, **kwargs)
+        self._consistency.has_read()
         return answer
+
+    def _run(self, steps: Steps[Result]) -> Result:
+        return self._connection.run(steps, self._consistency)

@@ -260,7 +260,7 @@ def test_a_foreign_collection_is_refused(lite_store, tiny_encoder):
     ("options", "message"),
     [
         ({"bits": 48}, r"it lists \[32, 64\]"),
-        ({"index": "HNSW"}, "use auto, BIN_FLAT or BIN_IVF_FLAT"),
+        ({"index": "SCANN"}, "use auto, BIN_FLAT, BIN_IVF_FLAT, HNSW"),
         ({"index": "BIN_IVF_FLAT"}, "Milvus Lite has no BIN_IVF_FLAT"),
         ({"fields": {"code": int}}, "uses this name itself"),
         ({"fields": {"when": list}}, "can be declared"),

@@ -13,7 +13,7 @@ from PIL import Image
 from milvus_hash import codes
 from milvus_hash.collection import CodeRow, HashCollection
 from milvus_hash.errors import InputError, StoreError
-from milvus_hash.query import combine
+from milvus_hash.query.filters import check_condition
 
 
 def random_codes(count: int, seed: int = 0) -> np.ndarray:
@@ -72,7 +72,9 @@ def test_filters_and_modalities_equal_brute_force(filled):
     for condition, holds in cases.items():
         for modality in ("image", "text", "video"):
             wanted = [row for row in rows if row.modality == modality and holds(row)]
-            found = filled.search_codes(queries, into=modality, limit=20, filter=condition, nprobe=1024)
+            found = filled.search_codes(
+                queries, into=modality, limit=20, filter=condition, search_params={"nprobe": 1024}
+            )
             assert filled.count(modality, condition) == len(wanted)
             for query, hits in zip(queries, found, strict=True):
                 assert hits == sorted(hits, key=lambda hit: (hit.distance, hit.item, hit.ordinal))
@@ -99,8 +101,8 @@ def test_an_inverted_file_index_is_exact_when_it_looks_everywhere(server_uri, ti
             time.sleep(0.1)
         client.release_collection("ivf")
         client.load_collection("ivf")  # so that the sealed, indexed segment answers and not the growing one
-        everywhere = collection.search_codes(queries, limit=50, nprobe=1024)
-        somewhere = collection.search_codes(queries, limit=50, nprobe=1)
+        everywhere = collection.search_codes(queries, limit=50, search_params={"nprobe": 1024})
+        somewhere = collection.search_codes(queries, limit=50, search_params={"nprobe": 1})
         collection.drop()
     distances = codes.hamming(queries, data)
     for hits, row in zip(everywhere, distances, strict=True):
@@ -165,13 +167,13 @@ def test_a_filter_that_does_not_parse_is_named(filled):
 )
 def test_a_filter_cannot_leave_its_parentheses(condition):
     with pytest.raises(InputError, match="a parenthesis, bracket or quote is missing"):
-        combine("image", condition)
+        check_condition(condition)
 
 
 @given(st.text())
 def test_quoted_text_never_counts_as_a_parenthesis(text):
     quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-    assert combine("text", f'a == "{quoted}"') == f'modality == "text" and (a == "{quoted}")'
+    assert check_condition(f'a == "{quoted}"') == f'a == "{quoted}"'
 
 
 @pytest.mark.parametrize("limit", [0, -1, 16385, 1.5, "10", True, None])
@@ -182,8 +184,10 @@ def test_limits_out_of_bounds(empty_collection, limit):
 
 def test_limits_at_the_bounds(filled):
     assert len(filled.search(code=bytes(8), limit=1)) == 1
-    assert len(filled.search(code=bytes(8), limit=16384, nprobe=1024)) == 300
-    many = filled.search_codes(random_codes(20), limit=16384, nprobe=1024)  # more than one call takes
+    assert len(filled.search(code=bytes(8), limit=16384, search_params={"nprobe": 1024})) == 300
+    many = filled.search_codes(
+        random_codes(20), limit=16384, search_params={"nprobe": 1024}
+    )  # more than one call takes
     assert [len(hits) for hits in many] == [300] * 20
     assert filled.search_codes(random_codes(0)) == []
 
@@ -201,7 +205,7 @@ def test_limits_at_the_bounds(filled):
         ({"code": np.zeros((1, 8), np.uint8)}, "packed uint8"),
         ({"code": [0] * 8}, "packed uint8"),
         ({"code": bytes(8), "into": "sound"}, "unknown modality 'sound'"),
-        ({"code": bytes(8), "nprobe": 0}, "nprobe=0"),
+        ({"code": bytes(8), "search_params": {"nprobe": 0}}, "nprobe=0"),
     ],
 )
 def test_questions_that_cannot_be_asked(empty_collection, question, message):

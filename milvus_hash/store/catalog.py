@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from milvus_hash.errors import BundleMismatch, StoreError
 from milvus_hash.store.connection import Connection
-from milvus_hash.store.schema import (
-    NLIST,
-    PARTITIONS,
-    Provenance,
-    build_schema,
-    declared_fields,
-    resolve_index,
-)
+from milvus_hash.store.index import Index, resolve
+from milvus_hash.store.schema import PARTITIONS, Provenance, build_schema, declared_fields
 
 if TYPE_CHECKING:
     from milvus_hash.encoder import Encoder
@@ -27,18 +21,18 @@ class Shape:
     """What a collection is: whose codes, which index, which declared fields."""
 
     made_by: Provenance
-    index: str
+    index: Index
     fields: dict[str, type]
 
 
-def create(connection: Connection, name: str, made_by: Provenance, index: str, fields: Mapping[str, type]) -> Shape:
+def create(connection: Connection, name: str, made_by: Provenance, kind: str, fields: Mapping[str, type]) -> Shape:
     """Create collection ``name``.
 
     Raises:
         StoreError: It exists, or Milvus fails.
         InputError: Index or fields cannot be used.
     """
-    index = resolve_index(index, lite=connection.lite)
+    index = resolve(kind, lite=connection.lite)
     partitioned = connection.lite or _upserts_to_partitions(connection)
     schema = build_schema(made_by, fields, partitioned=partitioned)
     if exists(connection, name):
@@ -47,8 +41,7 @@ def create(connection: Connection, name: str, made_by: Provenance, index: str, f
             "or name another one"
         )
     index_params = connection.client.prepare_index_params()
-    params = {"nlist": NLIST} if index == "BIN_IVF_FLAT" else {}
-    index_params.add_index("code", index_type=index, metric_type="HAMMING", params=params)
+    index_params.add_index("code", index_type=index.kind, metric_type="HAMMING", params=dict(index.build))
     options: dict[str, Any] = {"schema": schema, "index_params": index_params, "consistency_level": "Session"}
     if partitioned and not connection.lite:  # Milvus Lite takes the key and has no partitions
         options["num_partitions"] = PARTITIONS
@@ -87,7 +80,14 @@ def describe(connection: Connection, name: str) -> Shape:
     index = connection.call(f"describing the index of {name!r}", "describe_index", name, "code")
     if not index:
         raise StoreError(f"collection {name!r} has no index on its codes: drop it and ingest again")
-    return Shape(made_by, index["index_type"], declared_fields(found))
+    return Shape(made_by, _index(index), declared_fields(found))
+
+
+def _index(described: Mapping[str, Any]) -> Index:
+    """The index in what ``describe_index`` gives, whose numbers are texts."""
+    defaults = resolve(described["index_type"], lite=False)
+    build = {name: int(described[name]) for name in defaults.build if name in described}
+    return Index(defaults.kind, build, defaults.search)
 
 
 def check_bundle(name: str, made_by: Provenance, encoder: Encoder) -> None:

@@ -9,6 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.store import lite
+from milvus_hash.store.call import Result, Steps
+from milvus_hash.store.consistency import Consistency
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -78,6 +80,24 @@ class Connection:
             return function(*args, **{"timeout": self.timeout, **kwargs})
         except _errors() as error:
             raise self._error(f"{doing} in {self.uri} failed", error) from None
+
+    def run(self, steps: Steps[Result], consistency: Consistency) -> Result:
+        """Carry out ``steps`` call by call.
+
+        Raises:
+            StoreError: Milvus refused or failed; the steps are not taken further.
+        """
+        try:
+            call = next(steps)
+            while True:
+                level = {"consistency_level": consistency.level} if call.read else {}
+                answer = self.call(call.doing, call.method, **call.kwargs, **level)
+                if call.read:
+                    consistency.has_read()
+                call = steps.send(answer)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
     def close(self) -> None:
         """Close the client; the next call opens a new one."""

@@ -29,9 +29,6 @@ PARTITIONS = 10
 """Of a collection on a server. Milvus deals rows out by crc32(modality) % partitions: with ten, each of the four
 modalities has one of its own; Milvus' default of 64 would only make more of them."""
 
-NLIST = 1024
-"""Lists of a BIN_IVF_FLAT index per segment: about 4 * sqrt(n) for 65,000 rows; Milvus lowers it to rows / 39."""
-
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -178,19 +175,3 @@ def declared_fields(description: Mapping[str, Any]) -> dict[str, type]:
 
     kinds = {DataType.VARCHAR: str, DataType.INT64: int, DataType.DOUBLE: float, DataType.BOOL: bool}
     return {f["name"]: kinds[f["type"]] for f in description["fields"] if f["name"] not in RESERVED}
-
-
-def resolve_index(index: str, *, lite: bool) -> str:
-    """The Milvus index type for ``index``: ``auto``, ``BIN_FLAT`` or ``BIN_IVF_FLAT``.
-
-    ``auto`` is ``BIN_FLAT`` for now, on Milvus Lite and on servers: exact, and 5-7 ms for a million 64-bit codes.
-
-    Raises:
-        InputError: Another index.
-        StoreError: Milvus Lite knows BIN_FLAT only.
-    """
-    if index not in ("auto", "BIN_FLAT", "BIN_IVF_FLAT"):
-        raise InputError(f"index {index!r}: use auto, BIN_FLAT or BIN_IVF_FLAT")
-    if lite and index == "BIN_IVF_FLAT":
-        raise StoreError("Milvus Lite has no BIN_IVF_FLAT: use index='BIN_FLAT', or a Milvus server")
-    return "BIN_FLAT" if index == "auto" else index

@@ -1,0 +1,64 @@
+"""The nearest rows of a batch of codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from milvus_hash.codes import Codes
+from milvus_hash.query.filters import both
+from milvus_hash.query.target import CODE, Row, Scope, Target, to_rows
+from milvus_hash.store.call import Call, Steps
+
+_ROWS_PER_CALL = 100_000  # of all queries in one call together
+
+
+def nearest(target: Target, codes: Codes, scope: Scope, *, limit: int, offset: int = 0) -> Steps[list[list[Row]]]:
+    """The ``limit`` nearest rows to each of ``codes`` uint8 ``(q, bits // 8)`` after the first ``offset``.
+
+    Rows are ordered by distance; which of several rows at the last distance are among them is up to Milvus.
+    """
+    found: list[list[Row]] = []
+    step = max(1, _ROWS_PER_CALL // (limit + offset))
+    for start in range(0, len(codes), step):
+        data = [code.tobytes() for code in codes[start : start + step]]
+        arguments = search_arguments(target, scope, limit=limit, offset=offset)
+        answer = yield search_call(target, scope, {"data": data, **arguments})
+        found += [to_rows(rows) for rows in answer]
+    return found
+
+
+def search_arguments(
+    target: Target, scope: Scope, *, limit: int, offset: int = 0, bounds: tuple[int, int] | None = None
+) -> dict[str, Any]:
+    """Keyword arguments of ``MilvusClient.search``, without ``data``.
+
+    Args:
+        target: Where.
+        scope: Which rows.
+        limit: Most rows per query.
+        offset: Rows to leave out before them.
+        bounds: Smallest and largest distance of a range search; both are included.
+    """
+    params = dict(target.params if scope.params is None else scope.params)
+    search_params: dict[str, Any] = {"metric_type": "HAMMING", "params": params}
+    if bounds is not None:  # Milvus takes range_filter <= distance < radius, and wants range_filter < radius
+        params |= {"range_filter": bounds[0], "radius": bounds[1] + 1}
+    if offset:
+        search_params["offset"] = offset
+    arguments: dict[str, Any] = {
+        "collection_name": target.name,
+        "anns_field": CODE,
+        "filter": both(scope.where, scope.filter),
+        "limit": limit,
+        "output_fields": list(scope.output_fields),
+        "search_params": search_params,
+    }
+    if scope.filter_params:
+        arguments["filter_params"] = dict(scope.filter_params)
+    return arguments
+
+
+def search_call(target: Target, scope: Scope, arguments: dict[str, Any]) -> Call:
+    """The search as a call whose error names the filter, where there is one."""
+    doing = f"the filter {scope.filter!r} on" if scope.filter else "searching"
+    return Call(f"{doing} {target.name!r}", "search", arguments)
