@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from milvus_hash.aliases import Switch, list_aliases, switch_alias
+    from milvus_hash.async_collection import AsyncHashCollection
     from milvus_hash.bundle import Bundle, read_bundle, starter_path, write_bundle
     from milvus_hash.collection import CodeRow, HashCollection
     from milvus_hash.encoder import Encoder, Encodings
@@ -21,16 +23,22 @@ if TYPE_CHECKING:
         ProviderError,
         StoreError,
     )
+    from milvus_hash.health import Health, examine
     from milvus_hash.ingest import Counts
+    from milvus_hash.integrations.pymilvus_model import HashEmbeddingFunction
     from milvus_hash.manifest import read_source, write_manifest
-    from milvus_hash.query import Hit
+    from milvus_hash.query.hits import Hit
+    from milvus_hash.query.question import Query
     from milvus_hash.record import Record, Reject
     from milvus_hash.sheet import Answer, write_sheet
+    from milvus_hash.store.tls import Tls
+    from milvus_hash.tuning import Tuning, tune
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Answer": "sheet",
+    "AsyncHashCollection": "async_collection",
     "Bundle": "bundle",
     "BundleError": "errors",
     "BundleMismatch": "errors",
@@ -39,17 +47,27 @@ _HOME = {
     "Encoder": "encoder",
     "Encodings": "encoder",
     "HashCollection": "collection",
-    "Hit": "query",
+    "HashEmbeddingFunction": "integrations.pymilvus_model",
+    "Health": "health",
+    "Hit": "query.hits",
     "InputError": "errors",
     "MilvusHashError": "errors",
     "MissingExtra": "errors",
     "ProviderError": "errors",
+    "Query": "query.question",
     "Record": "record",
     "Reject": "record",
     "StoreError": "errors",
+    "Switch": "aliases",
+    "Tls": "store.tls",
+    "Tuning": "tuning",
+    "examine": "health",
+    "list_aliases": "aliases",
     "read_bundle": "bundle",
     "read_source": "manifest",
     "starter_path": "bundle",
+    "switch_alias": "aliases",
+    "tune": "tuning",
     "write_bundle": "bundle",
     "write_manifest": "manifest",
     "write_sheet": "sheet",
@@ -57,6 +75,7 @@ _HOME = {
 
 __all__ = [
     "Answer",
+    "AsyncHashCollection",
     "Bundle",
     "BundleError",
     "BundleMismatch",
@@ -65,18 +84,28 @@ __all__ = [
     "Encoder",
     "Encodings",
     "HashCollection",
+    "HashEmbeddingFunction",
+    "Health",
     "Hit",
     "InputError",
     "MilvusHashError",
     "MissingExtra",
     "ProviderError",
+    "Query",
     "Record",
     "Reject",
     "StoreError",
+    "Switch",
+    "Tls",
+    "Tuning",
     "__version__",
+    "examine",
+    "list_aliases",
     "read_bundle",
     "read_source",
     "starter_path",
+    "switch_alias",
+    "tune",
     "write_bundle",
     "write_manifest",
     "write_sheet",

@@ -67,17 +67,29 @@ class TextInput:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorInput:
+    """A float vector that another model made is the graph's input ``vector`` as it is: float32 ``(n, width)``.
+
+    Attributes:
+        width: Numbers per vector.
+    """
+
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class Modality:
     """One graph of a bundle and how its input is made."""
 
     graph: str
-    input: ImageInput | VideoInput | TextInput
+    input: ImageInput | VideoInput | TextInput | VectorInput
 
 
-_INPUTS: dict[str, type[ImageInput | VideoInput | TextInput]] = {
+_INPUTS: dict[str, type[ImageInput | VideoInput | TextInput | VectorInput]] = {
     "image": ImageInput,
     "video": VideoInput,
     "text": TextInput,
+    "vector": VectorInput,
 }
 
 
@@ -90,7 +102,7 @@ class Bundle:
         name: A name for people.
         method: The training method, for instance ``dsmhn``.
         bits: Code lengths in ascending order; the last is the full length, the others are nested codes.
-        modalities: Any of ``image``, ``video`` and ``text``, each with its graph and input.
+        modalities: Any of ``image``, ``video``, ``text`` and ``vector``, each with its graph and input.
         fingerprint: sha256 over graphs, tokenizer and preprocessing, in hex.
         licence: Licence of the weights.
         trained_on: What the model was trained on.

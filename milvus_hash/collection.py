@@ -20,23 +20,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milvus_hash.codes import Codes, check
-from milvus_hash.errors import InputError
-from milvus_hash.query.filters import both, check_condition, of_modality
-from milvus_hash.query.hits import Hit, output_names, to_hits
-from milvus_hash.query.nearest import nearest
-from milvus_hash.query.question import ask
-from milvus_hash.query.target import Scope, Target, check_limit
+from milvus_hash.query.hits import Hit
+from milvus_hash.query.plan import Options, SearchOptions, find, find_within
+from milvus_hash.query.question import Asked, Parts, Query, ask
+from milvus_hash.query.rows import count, existing, rows_of
+from milvus_hash.query.target import Target
 from milvus_hash.store import catalog
+from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
-from milvus_hash.store.index import check_search
-from milvus_hash.store.rows import CodeRow, from_entity
-from milvus_hash.store.schema import Provenance, encode_item, is_primary_key, primary_key
+from milvus_hash.store.rows import CodeRow
+from milvus_hash.store.schema import Provenance, primary_key
 from milvus_hash.store.writer import write
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from typing_extensions import Unpack
 
     from milvus_hash.encoder import Encoder
     from milvus_hash.ingest import Counts
@@ -45,10 +46,6 @@ if TYPE_CHECKING:
     from milvus_hash.record import Record, Reject
 
 __all__ = ["CodeRow", "HashCollection", "primary_key"]
-
-DEFAULT_URI = "milvus_hash.db"
-_KEYS_PER_CALL = 8192  # keys in one filter, and below the 16384 rows that a query may return
-_ITEMS_PER_CALL = 16  # Milvus Lite cannot parse a chain of some 50 ors
 
 
 class HashCollection:
@@ -60,12 +57,19 @@ class HashCollection:
         name: Of the collection in Milvus.
         encoder: What turns questions into codes.
         bits: Code length; the encoder's full length or a nested one.
-        index: ``BIN_FLAT`` or ``BIN_IVF_FLAT``.
+        index: ``BIN_FLAT``, ``BIN_IVF_FLAT`` or ``HNSW``.
         fields: The declared metadata fields and their types.
         uri: Where it lives, without credentials.
     """
 
-    def __init__(self, connection: Connection, name: str, encoder: Encoder, shape: catalog.Shape) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        name: str,
+        encoder: Encoder,
+        shape: catalog.Shape,
+        consistency: Consistency | None = None,
+    ) -> None:
         self.name = name
         self.encoder = encoder
         self.bits = shape.made_by.bits
@@ -73,7 +77,7 @@ class HashCollection:
         self.fields = shape.fields
         self.uri = connection.uri
         self._connection = connection
-        self._consistency = Consistency()
+        self._consistency = consistency or Consistency()
         index = shape.index
         self._target = Target(
             name, self.bits, index.kind, lite=connection.lite, params=index.search, exact_params=index.exact
@@ -88,32 +92,32 @@ class HashCollection:
         name: str,
         encoder: Encoder,
         *,
-        uri: str = DEFAULT_URI,
-        token: str = "",
-        db: str = "",
         bits: int | None = None,
         index: str = "auto",
+        expected_rows: int | None = None,
         fields: Mapping[str, type] | None = None,
-        timeout: float = 30.0,
+        consistency: str | None = None,
+        **connection: Unpack[ConnectionOptions],
     ) -> HashCollection:
         """Create a collection for the codes of ``encoder``.
 
         Args:
             name: Letters, digits and underscores, as Milvus wants it.
             encoder: Whose codes it will hold.
-            uri: ``http(s)://HOST:PORT`` of a server, or a file of Milvus Lite that ends in ``.db``.
-            token: ``USER:PASSWORD`` or an API key.
-            db: A database of the server; its default one when empty.
             bits: Code length, one that the bundle lists; its full length when absent.
-            index: ``BIN_FLAT`` (exact), ``BIN_IVF_FLAT`` (approximate, servers only), or ``auto``, which is
-                ``BIN_FLAT`` for now.
+            index: ``BIN_FLAT`` (exact), ``BIN_IVF_FLAT`` (approximate, servers only), ``HNSW`` (approximate, servers
+                that have it), or ``auto``: ``BIN_FLAT``, but on a server ``BIN_IVF_FLAT`` beyond 2,000,000 rows.
+            expected_rows: About how many rows the collection will have, for ``auto`` and for the number of lists.
             fields: Metadata fields to declare, with ``str``, ``int``, ``float`` or ``bool``; every row must have
                 them. All other metadata goes to the dynamic field undeclared.
-            timeout: Seconds that a call to Milvus may take, retries included.
+            consistency: What reads ask for: ``Strong``, ``Session``, ``Bounded`` or ``Eventually``; as at the top of
+                this module when absent.
+            connection: ``uri``, ``token`` (or ``user`` and ``password``), ``db``, ``tls``, ``timeout``: see
+                :class:`~milvus_hash.store.address.ConnectionOptions`.
 
         Raises:
             StoreError: The collection exists, or Milvus fails or cannot be reached.
-            InputError: Bits, index or fields cannot be used.
+            InputError: Bits, index, fields, consistency or the connection's options cannot be used.
 
         Example:
             >>> import tempfile
@@ -127,14 +131,14 @@ class HashCollection:
             1
             'rose'
         """
-        connection = Connection(uri, token, db, timeout)
+        level, link = Consistency(consistency), Connection(**connection)
         try:
             made_by = Provenance(encoder.bundle.name, encoder.fingerprint, encoder.check_bits(bits))
-            shape = catalog.create(connection, name, made_by, index, fields or {})
+            shape = catalog.create(link, name, made_by, index, fields or {}, expected_rows)
         except BaseException:
-            connection.close()
+            link.close()
             raise
-        return cls(connection, name, encoder, shape)
+        return cls(link, name, encoder, shape, level)
 
     @classmethod
     def open(
@@ -142,39 +146,40 @@ class HashCollection:
         name: str,
         encoder: Encoder,
         *,
-        uri: str = DEFAULT_URI,
-        token: str = "",
-        db: str = "",
-        timeout: float = 30.0,
+        consistency: str | None = None,
+        **connection: Unpack[ConnectionOptions],
     ) -> HashCollection:
-        """Open an existing collection; see :meth:`create` for the arguments.
+        """Open an existing collection, or the one that is behind an alias now; see :meth:`create` for the arguments.
+
+        When the alias moves to another one, this object stays with the collection that it opened: its encoder made
+        those codes.
 
         Raises:
             BundleMismatch: Another bundle made its codes; the message names both.
             StoreError: There is no such collection, it is not one of this package, or Milvus fails.
         """
-        connection = Connection(uri, token, db, timeout)
+        level, link = Consistency(consistency), Connection(**connection)
         try:
-            shape = catalog.describe(connection, name)
+            shape = catalog.describe(link, name)
             catalog.check_bundle(name, shape.made_by, encoder)
-            connection.call(f"loading {name!r}", "load_collection", name)
+            link.call(f"loading {name!r}", "load_collection", name)
         except BaseException:
-            connection.close()
+            link.close()
             raise
-        return cls(connection, name, encoder, shape)
+        return cls(link, shape.name, encoder, shape, level)
 
     @staticmethod
-    def exists(name: str, *, uri: str = DEFAULT_URI, token: str = "", db: str = "", timeout: float = 30.0) -> bool:
+    def exists(name: str, **connection: Unpack[ConnectionOptions]) -> bool:
         """Whether Milvus has a collection of this name, whoever made it.
 
         Raises:
             StoreError: Milvus fails or cannot be reached.
         """
-        connection = Connection(uri, token, db, timeout)
+        link = Connection(**connection)
         try:
-            return catalog.exists(connection, name)
+            return catalog.exists(link, name)
         finally:
-            connection.close()
+            link.close()
 
     def add(self, records: Iterable[Record | Reject]) -> Counts:
         """Encode and write ``records``; see :func:`milvus_hash.ingest.ingest`, which has more options."""
@@ -208,66 +213,107 @@ class HashCollection:
     def search(
         self,
         *,
-        text: str | None = None,
-        image: ImageSource | None = None,
-        video: VideoSource | None = None,
+        text: Parts[str] | None = None,
+        image: Parts[ImageSource] | None = None,
+        video: Parts[VideoSource] | None = None,
+        vector: Parts[NDArray[np.floating]] | None = None,
         code: bytes | NDArray[np.uint8] | None = None,
-        into: str = "image",
+        query: Query | None = None,
+        into: str | None = "image",
         limit: int = 10,
+        offset: int = 0,
         filter: str = "",
+        filter_params: Mapping[str, Any] | None = None,
         output_fields: Sequence[str] | None = None,
         search_params: Mapping[str, int] | None = None,
+        rescore: bool = False,
+        oversample: int = 4,
+        by_item: bool = False,
+        complete: bool = False,
     ) -> list[Hit]:
-        """The rows of modality ``into`` whose codes are nearest to a text, an image, a video, or a ready code.
+        """The rows of modality ``into`` whose codes are nearest to a text, a picture, a clip, a vector or a code.
+
+        Of ``text``, ``image``, ``video`` and ``vector`` each takes a source, a pair of a source and its weight, or a
+        list of either. All parts together make one question: each one's logits are scaled to unit length, weighted
+        and added, and the signs of the sum are asked for. A negative weight means "without".
 
         Args:
-            text: The question in words.
-            image: The question as a picture: a path, the bytes of a file, or a Pillow image.
-            video: The question as a clip: a path, or the bytes of a file.
-            code: The question as a code of ``bits // 8`` bytes.
-            into: ``image``, ``text``, ``video`` or ``vector``.
-            limit: Most hits, 1 to 16384.
+            text: Words.
+            image: Pictures: paths, the bytes of files, or Pillow images.
+            video: Clips: paths, or the bytes of files.
+            vector: Floats ``(d,)``, for bundles of modality ``vector``.
+            code: A ready code of ``bits // 8`` bytes, alone.
+            query: A question that ``encoder.query`` made, alone.
+            into: ``image``, ``text``, ``video`` or ``vector``; None for rows of all of them.
+            limit: Most hits, 1 to 16384; together with ``offset`` too.
+            offset: Hits to leave out before them.
             filter: A Milvus expression over the metadata, for instance ``'licence == "CC0"'``.
+            filter_params: Values for ``{name}`` in the filter, on servers from 2.5 on.
             output_fields: Metadata to return with the hits; all of it when absent.
             search_params: How hard an approximate index looks: ``{"nprobe": 128}`` for BIN_IVF_FLAT (1 to its number
                 of lists), ``{"ef": 200}`` for HNSW; what :func:`milvus_hash.tune` found for this collection, else
                 the defaults, when absent.
+            rescore: Fetch ``oversample`` times as many rows, and order them again by the question's logits against
+                their stored bits. A hit's score is then of that, and hits are ordered by it.
+            oversample: Rows per hit asked for that are fetched to rescore, up to 16384 in all.
+            by_item: One hit an item, its best row: limit and offset count items.
+            complete: Also return every other hit at the distance of the last one, however many, so that the answer
+                does not depend on Milvus; with ``rescore`` it is the candidates that are complete. Go on with
+                ``offset + len(hits)``.
 
         Returns:
-            Hits ordered by (distance, item, ordinal). Which of several rows at the same last distance are among
-            the hits is up to Milvus.
+            Hits ordered by (distance, item, ordinal). Unless they are complete, which of several rows at the same
+            last distance are among the hits is up to Milvus.
 
         Raises:
             InputError: The question or an argument cannot be used.
-            StoreError: Milvus failed, or refused the filter.
+            StoreError: Milvus failed, refused the filter, or lacks what was asked for.
         """
-        query = ask(self.encoder, self.bits, text=text, image=image, video=video, code=code)
-        return self.search_codes(
-            query.code[None],
-            into=into,
-            limit=limit,
-            filter=filter,
-            output_fields=output_fields,
-            search_params=search_params,
-        )[0]
+        one = ask(self.encoder, self.bits, text=text, image=image, video=video, vector=vector, code=code, query=query)
+        options = Options(
+            into,
+            limit,
+            offset,
+            filter,
+            filter_params,
+            output_fields,
+            search_params,
+            rescore,
+            oversample,
+            by_item,
+            complete,
+        )
+        return self._run(find(self._target, [one], options, self.fields))[0]
 
-    def search_codes(
+    def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[list[Hit]]:
+        """Like :meth:`search` with its options, for questions that ``encoder.query`` made: one list of hits each."""
+        return self._run(find(self._target, queries, Options(**options), self.fields))
+
+    def search_codes(self, codes: Codes, **options: Unpack[SearchOptions]) -> list[list[Hit]]:
+        """Like :meth:`search_many`, for ready codes ``uint8 (q, bits // 8)``."""
+        return self.search_many([Query(code) for code in check(codes, self.bits)], **options)
+
+    def within(
         self,
-        codes: Codes,
+        radius: int,
         *,
-        into: str = "image",
-        limit: int = 10,
+        into: str | None = "image",
         filter: str = "",
+        filter_params: Mapping[str, Any] | None = None,
         output_fields: Sequence[str] | None = None,
-        search_params: Mapping[str, int] | None = None,
-    ) -> list[list[Hit]]:
-        """Like :meth:`search`, for ready codes ``uint8 (q, bits // 8)``: one list of hits per query."""
-        check_limit(limit)
-        check_search(self.index, search_params)
-        fields = tuple(output_names(output_fields, self.fields))
-        scope = Scope(check_condition(filter), of_modality(into), output_fields=fields, params=search_params)
-        found = self._run(nearest(self._target, check(codes, self.bits), scope, limit=int(limit)))
-        return [to_hits(rows, self.bits) for rows in found]
+        **asked: Unpack[Asked],
+    ) -> list[Hit]:
+        """Every row within Hamming distance ``radius``, 0 to bits, of a question, however many rows that are.
+
+        The question and the other arguments are those of :meth:`search`.
+
+        Raises:
+            InputError: The question or an argument cannot be used.
+            StoreError: Milvus failed, refused the filter, or the index is a graph, which may miss rows.
+        """
+        query = ask(self.encoder, self.bits, **asked)
+        options = Options(into, filter=filter, filter_params=filter_params, output_fields=output_fields)
+        return self._run(find_within(self._target, query, radius, options, self.fields))
 
     def get(self, items: Sequence[str], *, modality: str | None = None) -> list[CodeRow]:
         """The stored rows of ``items``, ordered by item, modality and ordinal; unknown items have none.
@@ -276,20 +322,7 @@ class HashCollection:
             InputError: An item or the modality cannot be used.
             StoreError: Milvus failed.
         """
-        if isinstance(items, str):
-            raise InputError(f"get() takes a list of items; write [{items!r}]")
-        of_modality(modality)
-        wanted = [encode_item(item) + (f"#{modality}" if modality else "") for item in dict.fromkeys(items)]
-        rows: list[CodeRow] = []
-        for start in range(0, len(wanted), _ITEMS_PER_CALL):
-            # '$' follows '#', so this is "begins with PREFIX#"; like would take an encoded item's '%' as a wildcard
-            some = wanted[start : start + _ITEMS_PER_CALL]
-            ranges = " or ".join(f'(pk >= "{prefix}#" and pk < "{prefix}$")' for prefix in some)
-            found = self._read(
-                "reading", "query", self.name, filter=ranges, output_fields=["code", *self.fields, "$meta"]
-            )
-            rows += [from_entity(row) for row in found]
-        return sorted(rows, key=lambda row: (row.item, row.modality, row.ordinal))
+        return self._run(rows_of(self._target, items, modality, self.fields))
 
     def existing(self, pks: Iterable[str]) -> set[str]:
         """Those of the primary keys (see :func:`primary_key`) that have a row.
@@ -298,15 +331,7 @@ class HashCollection:
             InputError: A key is not of the form that :func:`primary_key` gives.
             StoreError: Milvus failed.
         """
-        keys = list(dict.fromkeys(pks))
-        if odd := next((key for key in keys if not is_primary_key(key)), None):
-            raise InputError(f"{odd!r} is not a primary key; make one with primary_key(item, modality, ordinal)")
-        found: set[str] = set()
-        for start in range(0, len(keys), _KEYS_PER_CALL):
-            some = keys[start : start + _KEYS_PER_CALL]
-            answer = self._read("reading", "query", self.name, ids=some, output_fields=["pk"])
-            found.update(row["pk"] for row in answer)
-        return found
+        return self._run(existing(self._target, pks))
 
     def count(self, modality: str | None = None, filter: str = "") -> int:
         """The number of rows, of one modality and under a filter if given; exact, deleted rows not counted.
@@ -315,14 +340,7 @@ class HashCollection:
             InputError: The modality is unknown.
             StoreError: Milvus failed, or refused the filter.
         """
-        condition = both(of_modality(modality), check_condition(filter))
-        if self._connection.lite and not self._read("counting", "query", self.name, filter='pk > ""', limit=1):
-            return 0  # Milvus Lite dies of count(*) on a collection without rows
-        doing = f"the filter {filter!r} on" if filter else "counting"
-        answer = self._call(
-            doing, "query", self.name, filter=condition, output_fields=["count(*)"], consistency_level="Strong"
-        )
-        return int(answer[0]["count(*)"])
+        return self._run(count(self._target, modality, filter))
 
     def flush(self) -> None:
         """Make a server seal what was written, so that it gets its index; searches find it either way."""
@@ -350,12 +368,6 @@ class HashCollection:
 
     def _call(self, doing: str, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (any client method)
         return self._connection.call(f"{doing} {self.name!r}", method, *args, **kwargs)
-
-    def _read(self, doing: str, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (any client method)
-        """A read at the level that :class:`Consistency` says."""
-        answer = self._call(doing, method, *args, consistency_level=self._consistency.level, **kwargs)
-        self._consistency.has_read()
-        return answer
 
     def _run(self, steps: Steps[Result]) -> Result:
         return self._connection.run(steps, self._consistency)

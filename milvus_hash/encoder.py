@@ -10,28 +10,38 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from milvus_hash.bundle import Bundle, TextInput, VideoInput, read_bundle
+from milvus_hash.bundle import Bundle, TextInput, VectorInput, VideoInput, read_bundle
 from milvus_hash.codes import Codes, Logits
 from milvus_hash.errors import BundleError, InputError
 from milvus_hash.media.image import ImageSource, load_image
 from milvus_hash.media.text import Tokenizer, check_text
+from milvus_hash.media.vector import check_vector, check_vectors
 from milvus_hash.media.video import VideoSource, load_video
+from milvus_hash.query.question import Asked, Query, ask
 from milvus_hash.runtime import cpu_count, open_session, resolve_providers
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Key = TypeVar("Key", bound=Hashable)
 
 _BATCHES_AHEAD = 3  # decoded pictures that wait for onnxruntime: enough to even out slow files, 5 MB a batch
+_ROWS = 4096  # vectors per run of encode_vectors: enough for matrix products, little memory
 
+VECTORS = ("embedding", "features", "weights")
+"""Float outputs that a graph may have beside its code.
 
-VECTORS = ("embedding", "features")
-"""Float outputs that a graph may have beside its code: the learned vector, and what the frozen part gave."""
+``embedding`` is the learned vector, ``features`` what the frozen part gave, and ``weights``, as wide as the code, what
+a query brings to asymmetric scoring; where a graph has none, the logits are that.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +68,7 @@ class Encoded(Generic[Key]):
 
 
 class Encoder:
-    """Turns pictures, clips and texts into codes of one Hamming space.
+    """Turns pictures, clips, texts and float vectors into codes of one Hamming space.
 
     Attributes:
         bundle: What is loaded.
@@ -153,6 +163,22 @@ class Encoder:
         """
         return self.encode("text", texts, bits=bits).codes
 
+    def encode_vectors(self, vectors: Any, *, bits: int | None = None) -> Codes:  # noqa: ANN401 (array-like)
+        """Codes ``uint8 (n, bits // 8)`` of float vectors: a matrix ``(n, width)`` or a list of rows.
+
+        Raises:
+            InputError: The first row that is not ``width`` finite numbers, or a bundle without this modality.
+        """
+        bits = self.check_bits(bits)
+        run = self._run("vector")
+        target = self.bundle.modalities["vector"].input
+        assert isinstance(target, VectorInput)
+        blocks = [np.empty((0, bits // 8), dtype=np.uint8)]
+        for start in range(0, len(vectors), _ROWS):
+            block = check_vectors(vectors[start : start + _ROWS], target.width, first=start)
+            blocks.append(run(block).codes[:, : bits // 8])
+        return np.concatenate(blocks)
+
     def encode(self, modality: str, sources: Sequence[Any], *, bits: int | None = None) -> Encodings:
         """Codes and logits of ``sources``, all of one modality.
 
@@ -183,7 +209,7 @@ class Encoder:
         Memory is bounded by a few batches, however many items there are.
 
         Args:
-            modality: ``image``, ``video`` or ``text``.
+            modality: ``image``, ``video``, ``text`` or ``vector``.
             items: Pairs of a key, which comes back untouched, and a source.
             bits: A length that the bundle lists; the full length when absent.
             vectors: Float vectors that each result shall carry too: any of :meth:`vector_names`.
@@ -227,6 +253,28 @@ class Encoder:
         rows = self.stream(modality, items, vectors=[output])
         return ((row.key, row.vectors[output] if row.error is None else row.error) for row in rows)
 
+    def query(self, *, bits: int | None = None, **asked: Unpack[Asked]) -> Query:
+        """One question of texts, pictures, clips and vectors, encoded.
+
+        :meth:`milvus_hash.HashCollection.search` says what the arguments are and how several parts become one; its
+        ``search(query=...)`` and ``search_many`` take the question, and :meth:`Query.to_search
+        <milvus_hash.query.question.Query.to_search>` makes it arguments for a client of your own.
+
+        Args:
+            bits: A length that the bundle lists; the full length when absent.
+            asked: ``text``, ``image``, ``video``, ``vector``, ``code`` or ``query``.
+
+        Raises:
+            InputError: A part cannot be used, or the parts cancel out.
+
+        Example:
+            >>> from milvus_hash.bundle import starter_path
+            >>> encoder = Encoder.load(starter_path())
+            >>> encoder.query(text=["a flower", ("a rose", -0.5)]).code.shape
+            (8,)
+        """
+        return ask(self, self.check_bits(bits), **asked)
+
     def check_bits(self, bits: int | None) -> int:
         """Return ``bits``, or the full length for None.
 
@@ -260,10 +308,11 @@ class Encoder:
     def _decoded(self, modality: str, items: Iterable[tuple[Key, Any]]) -> Iterator[list[tuple[Key, Any]]]:
         """Batches of (key, decoded value or InputError)."""
         target = self.bundle.modalities[modality].input
-        if isinstance(target, TextInput):
+        if isinstance(target, (TextInput, VectorInput)):  # nothing to decode ahead
+            check = check_text if isinstance(target, TextInput) else partial(check_vector, width=target.width)
             rest = iter(items)
             while batch := list(islice(rest, self.batch_size)):
-                yield [(key, _attempt(check_text, source)) for key, source in batch]
+                yield [(key, _attempt(check, source)) for key, source in batch]
         elif isinstance(target, VideoInput):
             clips = max(1, self.batch_size // target.frames)
             yield from self._decoded_ahead(items, lambda source: load_video(source, target), clips)
@@ -314,27 +363,30 @@ class Encoder:
         if isinstance(entry.input, TextInput):
             tokenize = Tokenizer(self.bundle.path / entry.input.tokenizer, entry.input.length)
 
-            def feed(values: list[Any]) -> dict[str, NDArray[Any]]:
-                input_ids, attention_mask = tokenize(values)
+            def feed(values: list[Any] | NDArray[Any]) -> dict[str, NDArray[Any]]:
+                input_ids, attention_mask = tokenize(list(values))
                 return {"input_ids": input_ids, "attention_mask": attention_mask}
         else:
 
-            def feed(values: list[Any]) -> dict[str, NDArray[Any]]:
-                return {modality: np.stack(values)}
+            def feed(values: list[Any] | NDArray[Any]) -> dict[str, NDArray[Any]]:
+                return {modality: values if isinstance(values, np.ndarray) else np.stack(values)}
 
         return _Run(session, feed)
+
+
+_Feed: TypeAlias = Callable[[list[Any] | NDArray[Any]], dict[str, NDArray[Any]]]
 
 
 class _Run:
     """One graph: a batch of decoded values in, codes, logits and the vectors asked for out."""
 
-    def __init__(self, session: Any, feed: Callable[[list[Any]], dict[str, NDArray[Any]]]) -> None:  # noqa: ANN401
+    def __init__(self, session: Any, feed: _Feed) -> None:  # noqa: ANN401
         self._session = session
         self._feed = feed
         outputs = {output.name for output in session.get_outputs()}
         self.vectors = tuple(name for name in VECTORS if name in outputs)
 
-    def __call__(self, values: list[Any], vectors: Sequence[str] = ()) -> Encodings:
+    def __call__(self, values: list[Any] | NDArray[Any], vectors: Sequence[str] = ()) -> Encodings:
         codes, logits, *rest = self._session.run(["code", "logits", *vectors], self._feed(values))
         return Encodings(codes, logits, dict(zip(vectors, rest, strict=True)))
 

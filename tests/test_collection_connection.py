@@ -9,14 +9,17 @@ import sys
 import textwrap
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from milvus_server import AVAILABLE, milvus_server
+from pymilvus import MilvusClient
 
 from milvus_hash.collection import CodeRow, HashCollection
-from milvus_hash.errors import MissingExtra, StoreError
-from milvus_hash.store.connection import Connection, mask
+from milvus_hash.errors import InputError, MissingExtra, StoreError
+from milvus_hash.store.address import mask
+from milvus_hash.store.connection import Connection
 
 ROOT = Path(__file__).parents[1]
 SECRET = "s3cr3t-Pa55"
@@ -49,6 +52,18 @@ def shown(caught: pytest.ExceptionInfo[BaseException]) -> str:
         text += f"{error} {error!r} "
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return text + "".join(traceback.format_exception_only(caught.value))
+
+
+def eventually(do):
+    """What it returns once it raises nothing; rights and rows take a moment to spread."""
+    end = time.monotonic() + 30
+    while True:
+        try:
+            return do()
+        except (StoreError, AssertionError, pytest.fail.Exception):
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.2)
 
 
 def run_python(code: str, *arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
@@ -109,6 +124,120 @@ def test_a_login_that_is_right(locked_uri, tiny_encoder):
         assert "root:Milvus" not in shown(caught)
 
 
+def test_a_user_without_rights_is_told_which_one_is_missing(locked_uri, tiny_encoder):
+    """A new user may connect and look, no more; with the rights of deploy/README.md it may search."""
+    login = {"uri": locked_uri, "user": "guest", "password": SECRET, "timeout": 20}
+    with HashCollection.create("kept", tiny_encoder, uri=locked_uri, token="root:Milvus", timeout=60) as kept:
+        kept.add_codes([CodeRow("a", "image", 0, bytes(8))])
+    root = MilvusClient(locked_uri, token="root:Milvus")
+    root.create_user("guest", SECRET)
+    root.create_role("reader")
+    root.grant_role("guest", "reader")
+
+    def refused(right, do):
+        with pytest.raises(StoreError, match=f"the user lacks the right {right}: have it granted to a role") as caught:
+            do()
+        assert SECRET not in shown(caught)
+
+    assert HashCollection.exists("kept", **login)
+    refused("CreateCollection", lambda: HashCollection.create("guests", tiny_encoder, **login))
+    refused("Load", lambda: HashCollection.open("kept", tiny_encoder, **login))
+    for right in ("Load", "Search", "Query"):
+        root.grant_privilege("reader", "Collection", right, "kept")
+    with eventually(lambda: HashCollection.open("kept", tiny_encoder, **login)) as mine:
+        assert eventually(lambda: mine.search(code=bytes(8)))[0].item == "a"
+        assert eventually(mine.count) == 1
+        refused("Upsert", lambda: mine.add_codes([CodeRow("b", "image", 0, bytes(8))]))
+        refused("Flush", mine.flush)
+        refused("DropCollection", mine.drop)
+    root.close()
+
+
+def test_a_password_that_changes_meanwhile(locked_uri, tiny_encoder):
+    root = MilvusClient(locked_uri, token="root:Milvus")
+    root.create_user("changing", SECRET)
+    login = {"uri": locked_uri, "user": "changing", "password": SECRET, "timeout": 5}
+    connection = Connection(**login)
+    assert connection.call("looking", "has_collection", "any") is False
+    root.update_password("changing", SECRET, "another-Pa55")
+
+    def look():
+        with pytest.raises(StoreError, match="the login was refused: was the password changed") as caught:
+            connection.call("looking", "has_collection", "any")
+        assert SECRET not in shown(caught)
+
+    eventually(look)
+    connection.close()
+    root.close()
+
+
+def test_logins_that_contradict_each_other():
+    for login in ({"user": "a"}, {"password": SECRET}, {"user": "a", "password": SECRET, "token": "b"}):
+        with pytest.raises(InputError, match="either token='USER:PASSWORD', or user and password") as caught:
+            HashCollection.exists("any", uri="http://localhost:1", **login)
+        assert SECRET not in shown(caught)
+
+
+def test_several_databases(server_uri, tiny_encoder):
+    """The same name in two databases is two collections; a database may stand in the uri, too."""
+    root = MilvusClient(server_uri)
+    root.create_database("second")
+    with (
+        HashCollection.create("twice", tiny_encoder, uri=server_uri, timeout=60) as first,
+        HashCollection.create("twice", tiny_encoder, uri=server_uri, db="second", timeout=60) as second,
+    ):
+        second.add_codes([CodeRow("a", "image", 0, bytes(8))])
+        assert (first.count(), second.count()) == (0, 1)
+        with HashCollection.open("twice", tiny_encoder, uri=f"{server_uri}/second") as again:
+            assert again.count() == 1
+        first.drop()
+        second.drop()
+    root.drop_database("second")
+    root.close()
+
+
+def test_collections_with_the_same_options_share_a_client(server_uri, lite_file):
+    for uri in (server_uri, lite_file):
+        one, two, other = Connection(uri, timeout=17), Connection(uri, timeout=17), Connection(uri, timeout=18)
+        assert one.client is two.client
+        assert one.client is not other.client
+        shared = one.client
+        one.close()
+        one.close()  # twice is once
+        assert two.client is shared
+        assert two.call("looking", "has_collection", "any") is False
+        two.close()
+        assert two.client is not shared
+        two.close()
+        other.close()
+
+
+def test_threads_that_open_one_connection_get_one_client(server_uri):
+    connection = Connection(server_uri, timeout=19)
+    with ThreadPoolExecutor(8) as pool:
+        assert len({id(client) for client in pool.map(lambda _: connection.client, range(32))}) == 1
+    connection.close()
+
+
+@pytest.mark.parametrize("level", ["Strong", "Session", "Bounded", "Eventually"])
+def test_consistency_levels(flat_store, tiny_encoder, level):
+    """With any of them the rows are found in the end, by Strong at once."""
+    with flat_store.create(consistency=level) as collection:
+        for n in range(3):
+            collection.add_codes([CodeRow(f"i{n}", "image", 0, bytes([n] * 8))])
+            assert level != "Strong" or len(collection.search(code=bytes(8))) == n + 1
+
+        def all_there():
+            assert len(collection.search(code=bytes(8))) == 3
+
+        eventually(all_there)
+
+
+def test_a_consistency_level_that_is_none(lite_uri, tiny_encoder):
+    with pytest.raises(InputError, match="consistency 'strong': use one of Strong, Session, Bounded, Eventually"):
+        HashCollection.create("any", tiny_encoder, uri=lite_uri, consistency="strong")
+
+
 def test_a_database_that_is_not_there(server_uri, tiny_encoder):
     with pytest.raises(StoreError, match=r"database:?.* not found"):
         HashCollection.create("any", tiny_encoder, uri=server_uri, db="absent", timeout=5)
@@ -132,7 +261,9 @@ def test_addresses_that_are_none(uri):
 def test_credentials_are_masked_wherever_they_stand():
     assert mask("https://a:b@c:d@host:1/db") == "https://***@host:1/db"
     assert mask("http://host:1") == "http://host:1"
-    assert SECRET not in repr(vars(Connection(f"http://u:{SECRET}@host:1"))["uri"])
+    connection = Connection(f"http://u:{SECRET}@host:1")
+    assert SECRET not in connection.uri
+    assert SECRET not in repr(connection.address)
 
 
 @pytest.mark.parametrize(

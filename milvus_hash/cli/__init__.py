@@ -15,7 +15,7 @@ from milvus_hash import __version__
 from milvus_hash.cli.options import examples
 from milvus_hash.errors import MilvusHashError
 
-VERBS = ("demo", "dataset", "train", "export", "eval", "ingest", "search", "doctor")
+VERBS = ("demo", "dataset", "train", "export", "eval", "ingest", "search", "tune", "adopt", "alias", "doctor")
 
 
 class _Verbs(click.Group):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,10 +18,13 @@ from milvus_hash.cli.output import emit
 from milvus_hash.errors import MilvusHashError
 from milvus_hash.extras import require
 from milvus_hash.store import lite
-from milvus_hash.store.schema import MODALITIES
 
 if TYPE_CHECKING:
     from milvus_hash.encoder import Encoder
+    from milvus_hash.evaluate.balance import BitUse
+    from milvus_hash.health import Health, Latency
+    from milvus_hash.store.features import Feature
+    from milvus_hash.store.schema import Provenance
 
 _NEEDED = ("numpy", "pymilvus", "pillow", "tokenizers", "click", "tqdm")
 _EXTRAS = {"parquet": "pyarrow", "eval": "matplotlib", "video": "av", "export": "torch"}
@@ -33,7 +36,7 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        check: What was looked at.
+        check: What was looked at; after a slash, a part of the line before it.
         state: ``ok``, ``note`` (works, worth knowing) or ``broken``.
         detail: What was found and, if broken, what to do.
     """
@@ -52,18 +55,34 @@ class Finding:
 )
 @model_options
 @connection_options
-@click.option("--collection", "-c", help="Look at this collection as well: rows per modality, whose codes they are.")
+@click.option(
+    "--collection",
+    "-c",
+    help="Look at this collection (or alias) as well: whose codes, index, rows, how the codes use their bits, latency.",
+)
 @click.pass_context
 def command(ctx: click.Context, model: Model, connection: Connection, collection: str | None) -> None:
-    """Check the installation, the bundle and the connection to Milvus.
+    """Check the installation, the bundle, the connection to Milvus, and with --collection a collection.
+
+    Nothing is written, and a collection that a server has not loaded stays so.
 
     The exit code is 1 when something that is needed is broken.
     """
     findings = list(_findings(model, connection, collection))
-    columns = {name: itemgetter(name) for name in ("check", "state", "detail")}
+    columns: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+        "check": _branch,
+        "state": itemgetter("state"),
+        "detail": itemgetter("detail"),
+    }
     emit((asdict(finding) for finding in findings), columns, whole=True)
     if any(finding.state == "broken" for finding in findings):
         ctx.exit(1)
+
+
+def _branch(row: Mapping[str, Any]) -> str:
+    """The check as a branch of the tree that the table is."""
+    *above, name = row["check"].split("/")
+    return f"└{'──' * (len(above) - 1)} {name}" if above else name
 
 
 def _findings(model: Model, connection: Connection, collection: str | None) -> Iterator[Finding]:
@@ -133,36 +152,92 @@ def _bundle(encoder: Encoder) -> Finding:
 
 
 def _milvus(connection: Connection, encoder: Encoder | None, collection: str | None) -> Iterator[Finding]:
+    from milvus_hash.health import examine
     from milvus_hash.store.connection import Connection as Link
+    from milvus_hash.store.features import features, server_version
 
-    link = Link(connection.uri, connection.token, connection.db, _SECONDS)
+    options = connection.kwargs()
+    options["timeout"] = min(connection.timeout, _SECONDS)
+    link = Link(**options)
     if link.lite and not Path(connection.uri).exists():
         yield Finding("milvus", "note", f"{link.uri} is not there yet; milvus-hash ingest makes it")
         return
     try:
-        version = "Milvus Lite" if link.lite else link.call("asking the version", "get_server_version")
+        version = server_version(link)
         names = link.call("listing collections", "list_collections")
+        yield Finding("milvus", "ok", f"{version} at {link.uri}, {len(names)} collections")
+        yield _features(features(link, version))
+        if collection is not None:
+            yield from _collection(collection, examine(collection, encoder, **options))
     except MilvusHashError as error:
         yield Finding("milvus", "broken", str(error))
-        return
     finally:
         link.close()
-    yield Finding("milvus", "ok", f"{version} at {link.uri}, {len(names)} collections")
-    if collection is not None and encoder is not None:
-        yield _collection(collection, encoder, connection)
 
 
-def _collection(name: str, encoder: Encoder, connection: Connection) -> Finding:
-    from milvus_hash.collection import HashCollection
+def _features(found: Sequence[Feature]) -> Finding:
+    def those(*, tried: bool) -> str:
+        return ", ".join(f"{one.name} {'yes' if one.there else 'no'}" for one in found if one.tried is tried)
 
-    try:
-        with HashCollection.open(name, encoder, **connection.kwargs()) as found:
-            counts = {modality: found.count(modality) for modality in MODALITIES}
-            detail = f"{name}: {found.bits} bits, {found.index}, of this bundle; "
-    except MilvusHashError as error:
-        return Finding("collection", "broken", str(error))
-    rows = ", ".join(f"{count:,} {modality}" for modality, count in counts.items() if count)
-    return Finding("collection", "ok", f"{detail}rows: {rows or 'none'}")
+    by_version = those(tried=False)
+    return Finding(
+        "features", "ok", f"tried: {those(tried=True)}" + (f"; by version: {by_version}" if by_version else "")
+    )
+
+
+def _collection(asked: str, health: Health) -> Iterator[Finding]:
+    broken = [problem for problem in health.problems if problem.broken]
+    if not broken and health.made_by is not None:
+        yield Finding("collection", "ok", _summary(asked, health, health.made_by))
+    for problem in broken:
+        yield Finding("collection", "broken", f"{problem.name}: {problem.detail}")
+    if health.index:
+        yield Finding("index", "ok", _index(health))
+    for modality, use in health.codes.items():
+        yield Finding(f"{modality} codes", "ok", _bit_use(use))
+    for problem in health.problems:
+        if not problem.broken:
+            yield Finding(problem.name, "note", problem.detail)
+    if health.latency is not None:
+        yield from _latency(health.latency)
+
+
+def _summary(asked: str, health: Health, made_by: Provenance) -> str:
+    name = health.name if health.name == asked else f"{asked}, an alias of {health.name}"
+    rows = ", ".join(f"{count:,} {modality}" for modality, count in health.rows.items()) or "none"
+    rows = rows if health.loaded else "not counted"
+    return f"{name}: {made_by.bits} bits of bundle {made_by.bundle}, fingerprint {made_by.fingerprint}; rows: {rows}"
+
+
+def _index(health: Health) -> str:
+    index = health.index
+    numbers = [f"{name} {index[name]}" for name in ("nlist", "M", "efConstruction") if name in index]
+    kind = ", ".join([index["index_type"], *numbers, index["metric_type"]])
+    return f"{kind}; {'loaded' if health.loaded else 'not loaded'}"
+
+
+def _bit_use(use: BitUse) -> str:
+    off = abs(use.ones - 0.5)
+    return (
+        f"of {use.codes:,}: set in {use.ones.min():.0%} to {use.ones.max():.0%} of them by bit, {off.mean():.2f} off "
+        f"balance in the mean; entropy {use.entropy.sum():.1f} of {len(use.ones)} bits; {use.constant} constant bits; "
+        f"{use.duplicates:.1%} repeat another code"
+    )
+
+
+def _latency(latency: Latency) -> Iterator[Finding]:
+    asked = latency.encode.get("text", 0.0) + latency.search
+    yield Finding(
+        "latency", "ok", f"{_ms(asked)} {'from a text' if 'text' in latency.encode else 'from a code'} to hits"
+    )
+    for modality, seconds in latency.encode.items():
+        yield Finding(f"latency/{modality}", "ok", f"{_ms(seconds)} to encode one")
+    yield Finding("latency/search", "ok", f"{_ms(latency.search)}, the ten nearest rows to one code")
+    yield Finding("latency/search/network", "ok", f"{_ms(latency.network)}, of these for a call that reads nothing")
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
 
 
 def _version(package: str) -> str:

@@ -7,9 +7,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from milvus_hash.store.address import ConnectionOptions
+from milvus_hash.store.tls import Tls
 
 if TYPE_CHECKING:
     from milvus_hash.encoder import Encoder
@@ -24,14 +27,6 @@ collection_option = click.option(
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress and no remarks on stderr.")
 
 
-class Where(TypedDict):
-    """Keyword arguments of ``HashCollection`` that say where it is."""
-
-    uri: str
-    token: str
-    db: str
-
-
 @dataclass(frozen=True, slots=True)
 class Connection:
     """Which Milvus; the fields are the keyword arguments that ``HashCollection`` takes."""
@@ -39,10 +34,12 @@ class Connection:
     uri: str
     token: str = field(repr=False)
     db: str
+    timeout: float
+    tls: Tls | None
 
-    def kwargs(self) -> Where:
-        """``uri``, ``token`` and ``db`` by name."""
-        return {"uri": self.uri, "token": self.token, "db": self.db}
+    def kwargs(self) -> ConnectionOptions:
+        """The fields by name."""
+        return {"uri": self.uri, "token": self.token, "db": self.db, "timeout": self.timeout, "tls": self.tls}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ class Model:
 
 
 def connection_options(command: Command) -> Command:
-    """Add ``--uri --token --db``; the command gets them as ``connection``."""
+    """Add ``--uri --token --db --timeout`` and those of TLS; the command gets them as ``connection``."""
 
     @click.option(
         "--uri",
@@ -80,10 +77,35 @@ def connection_options(command: Command) -> Command:
     )
     @click.option("--token", envvar="MILVUS_TOKEN", default="", show_envvar=True, help="user:password, or an API key.")
     @click.option("--db", envvar="MILVUS_DB", default="", show_envvar=True, help="Database on the server.")
+    @click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=30.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long a call to Milvus may take.",
+    )
+    @click.option("--ca-cert", type=FILE, help="Authority to trust for an https uri, if it is not a well-known one.")
+    @click.option("--client-cert", type=FILE, help="Certificate of this side, with --client-key and --ca-cert.")
+    @click.option("--client-key", type=FILE, help="Its key.")
+    @click.option("--server-name", default="", help="Name in the server's certificate, if not the host of the uri.")
     @functools.wraps(command)
-    def wrapper(*args: Any, uri: str, token: str, db: str, **options: Any) -> Any:  # noqa: ANN401
+    def wrapper(
+        *args: Any,  # noqa: ANN401
+        uri: str,
+        token: str,
+        db: str,
+        timeout: float,
+        ca_cert: Path | None,
+        client_cert: Path | None,
+        client_key: Path | None,
+        server_name: str,
+        **options: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
         quieten_pymilvus()
-        return command(*args, connection=Connection(uri, token, db), **options)
+        certificates = (ca_cert or "", client_cert or "", client_key or "", server_name)
+        tls = Tls(*certificates) if any(certificates) else None
+        return command(*args, connection=Connection(uri, token, db, timeout, tls), **options)
 
     return wrapper  # type: ignore[return-value]
 

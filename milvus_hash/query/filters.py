@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 
-from milvus_hash.errors import InputError
+from milvus_hash.errors import InputError, StoreError
+from milvus_hash.query.target import Target
+from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.schema import MODALITIES
+
+_TEMPLATES_SINCE = (2, 5)
 
 
 def of_modality(modality: str | None) -> str:
@@ -51,6 +57,25 @@ def _balanced(condition: str) -> bool:
     return not closers and not quote
 
 
+def check_templates(target: Target) -> Steps[None]:
+    """Refuse ``filter_params`` where Milvus would ignore them, or fail to parse the filter.
+
+    Raises:
+        StoreError: The collection is in Milvus Lite, or on a server before 2.5.
+    """
+    where = "Milvus Lite"
+    if not target.lite:
+        version = yield Call("asking for the version", "get_server_version", read=False)
+        number = re.match(r"v?(\d+)\.(\d+)", version)  # Zilliz Cloud gives none, and is newer
+        if number is None or (int(number[1]), int(number[2])) >= _TEMPLATES_SINCE:
+            return
+        where = f"Milvus {version.removeprefix('v')}"
+    raise StoreError(
+        f"{where} has no filter templates (servers have them from 2.5 on): leave filter_params out and write the "
+        'values into the filter, texts in double quotes with \\ before each " and \\ of theirs'
+    )
+
+
 def both(first: str, second: str) -> str:
     """A filter that wants both conditions, either of which may be empty.
 
@@ -59,6 +84,16 @@ def both(first: str, second: str) -> str:
         '(pk > 7) and (year == 3 or year == 4)'
     """
     return f"({first}) and ({second})" if first and second else first or second
+
+
+def one_of(pk: str, keys: Iterable[str | int]) -> str:
+    r"""A filter for the rows with these primary keys; pymilvus' own ``ids=`` does not escape quotes.
+
+    Example:
+        >>> one_of("pk", ["a", 'b"'])
+        'pk in ["a", "b\\""]'
+    """
+    return f"{pk} in [{', '.join(map(quoted, keys))}]"
 
 
 def quoted(value: str | int) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from milvus_hash.errors import InputError
 from milvus_hash.query.target import Row
 from milvus_hash.store.schema import RESERVED, split_key
 
@@ -20,7 +19,8 @@ class Hit:
         modality: Of the row that was found.
         ordinal: Its position among the item's rows of this modality.
         distance: Hamming distance to the query, 0 to bits.
-        score: ``1 - 2 * distance / bits``: the cosine of the two codes read as -1/+1, in [-1, 1].
+        score: In [-1, 1], larger is nearer: ``1 - 2 * distance / bits``, the cosine of the two codes read as -1/+1;
+            with ``rescore`` ``sum(logits * bits) / sum(abs(logits))``, the query's logits against the row's bits.
         fields: Metadata of the row, with ``text`` or ``path`` where the ingest stored them.
     """
 
@@ -32,24 +32,15 @@ class Hit:
     fields: dict[str, Any]
 
 
-def output_names(output_fields: Sequence[str] | None, declared: Iterable[str]) -> list[str]:
-    """The fields to ask Milvus for; every metadata field, declared or dynamic, for None.
+def to_hits(rows: Iterable[Row], bits: int, scores: Sequence[float] | None = None) -> list[Hit]:
+    """The rows found for one query, best first: ordered by (score descending, distance, item, ordinal).
 
-    Raises:
-        InputError: The code is asked for; Milvus Lite fails on that, and ``get`` gives codes.
+    Milvus promises no order of ties. Without ``scores``, one a row, they are those of the distances.
     """
-    if output_fields is None:
-        return [*declared, "$meta"]
-    if taken := sorted({"code", "*"}.intersection(output_fields)):
-        raise InputError(f"output_fields: a search cannot return {', '.join(taken)}; get(items) returns codes")
-    return list(output_fields)
-
-
-def to_hits(rows: Iterable[Row], bits: int) -> list[Hit]:
-    """The rows found for one query, ordered by (distance, item, ordinal); Milvus promises no order of ties."""
     hits = []
-    for row in rows:
+    for number, row in enumerate(rows):
         item, modality, ordinal = split_key(str(row.pk))
         fields = {name: value for name, value in row.fields.items() if name not in RESERVED}
-        hits.append(Hit(item, modality, ordinal, row.distance, 1 - 2 * row.distance / bits, fields))
-    return sorted(hits, key=lambda hit: (hit.distance, hit.item, hit.ordinal))
+        score = 1 - 2 * row.distance / bits if scores is None else scores[number]
+        hits.append(Hit(item, modality, ordinal, row.distance, score, fields))
+    return sorted(hits, key=lambda hit: (-hit.score, hit.distance, hit.item, hit.ordinal))

@@ -40,6 +40,8 @@ def search_arguments(
         bounds: Smallest and largest distance of a range search; both are included.
     """
     params = dict(target.params if scope.params is None else scope.params)
+    if scope.params is None and "ef" in params:  # a stored one: Milvus refuses to find more rows than it looks at
+        params["ef"] = max(params["ef"], limit + offset)
     search_params: dict[str, Any] = {"metric_type": "HAMMING", "params": params}
     if bounds is not None:  # Milvus takes range_filter <= distance < radius, and wants range_filter < radius
         params |= {"range_filter": bounds[0], "radius": bounds[1] + 1}

@@ -1,57 +1,238 @@
-"""A question: what is asked for, as logits and as the code that Milvus is asked with."""
+"""A question: one or several texts, pictures, clips and vectors to the one code that Milvus is asked with."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from numbers import Real
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from milvus_hash.codes import check
+from milvus_hash.codes import check, pack
 from milvus_hash.errors import InputError
+from milvus_hash.query.filters import check_condition, of_modality
+from milvus_hash.query.nearest import search_arguments
+from milvus_hash.query.target import CODE, Scope, Target, check_limit
 
 if TYPE_CHECKING:
+    from pymilvus import AnnSearchRequest
+
     from milvus_hash.encoder import Encoder
     from milvus_hash.media.image import ImageSource
     from milvus_hash.media.video import VideoSource
 
+Source = TypeVar("Source")
+Parts: TypeAlias = Source | tuple[Source, float] | Sequence[Source | tuple[Source, float]]
+"""What a question takes of one modality: a source, a pair of a source and its weight, or a list of either."""
+
+
+class Asked(TypedDict, total=False):
+    """What a question can be made of, as keyword arguments; see :meth:`milvus_hash.HashCollection.search`."""
+
+    text: Parts[str] | None
+    image: Parts[ImageSource] | None
+    video: Parts[VideoSource] | None
+    vector: Parts[NDArray[np.floating]] | None
+    code: bytes | NDArray[np.uint8] | None
+    query: Query | None
+
+
+_NOTHING_LEFT = 1e-5  # of the sum of the weights; parts that cancel leave some 1e-7 of float32 noise
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """One question, encoded.
+    """One question, encoded; :meth:`milvus_hash.Encoder.query` makes one.
 
     Attributes:
         code: Packed bits uint8 ``(bits // 8,)``.
         logits: What the signs were taken of, float32 ``(bits,)``; None for a ready code, which cannot rescore.
+        weights: What each bit counts in rescoring, float32 ``(bits,)``, where the bundle gives something better than
+            the logits; else None.
     """
 
     code: NDArray[np.uint8]
     logits: NDArray[np.float32] | None = None
+    weights: NDArray[np.float32] | None = None
+
+    @property
+    def bits(self) -> int:
+        """Length of the code."""
+        return 8 * len(self.code)
+
+    def to_search(
+        self,
+        into: str | None = "image",
+        filter: str = "",
+        *,
+        filter_params: Mapping[str, Any] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        output_fields: Sequence[str] = ("item", "modality", "ordinal"),
+        search_params: Mapping[str, int] | None = None,
+        field: str = CODE,
+    ) -> dict[str, Any]:
+        """Keyword arguments for ``MilvusClient.search`` and ``AsyncMilvusClient.search``; add ``collection_name``.
+
+        Args:
+            into: Modality of the rows to find, in a collection of this package; None leaves the condition out, for
+                a collection of another schema.
+            filter: A Milvus expression over the metadata.
+            filter_params: Values for ``{name}`` in the filter, on servers from 2.5 on.
+            limit: Most hits, 1 to 16384 with the offset.
+            offset: Hits to leave out before them.
+            output_fields: To return with the hits. Milvus Lite cannot return the field of the codes.
+            search_params: How hard an approximate index looks: ``{"nprobe": 128}``, ``{"ef": 200}``.
+            field: The BINARY_VECTOR field with the codes.
+
+        Raises:
+            InputError: Modality, limit, offset or filter cannot be used.
+
+        Example:
+            >>> import numpy as np
+            >>> question = Query(np.array([255], dtype=np.uint8))
+            >>> question.to_search("text", limit=3)["filter"]
+            'modality == "text"'
+        """
+        check_limit(limit, offset)
+        target = Target("", self.bits, "")
+        scope = Scope(check_condition(filter), of_modality(into), filter_params, tuple(output_fields), search_params)
+        arguments = search_arguments(target, scope, limit=limit, offset=offset)
+        del arguments["collection_name"]
+        return {**arguments, "anns_field": field, "data": [self.code.tobytes()]}
+
+    def to_ann_request(
+        self,
+        into: str | None = "image",
+        filter: str = "",
+        *,
+        filter_params: Mapping[str, Any] | None = None,
+        limit: int = 10,
+        search_params: Mapping[str, int] | None = None,
+        field: str = CODE,
+    ) -> AnnSearchRequest:
+        """One request of a ``hybrid_search``, over several fields of codes or over codes and floats.
+
+        See :meth:`to_search` for the arguments. Fuse with ``RRFRanker``, which counts ranks: ``WeightedRanker`` puts
+        distances through an arctangent, after which Hamming distances above 20 are all the same.
+
+        Raises:
+            InputError: Modality, limit or filter cannot be used.
+        """
+        from pymilvus import AnnSearchRequest
+
+        asked = self.to_search(
+            into, filter, filter_params=filter_params, limit=limit, search_params=search_params, field=field
+        )
+        return AnnSearchRequest(
+            data=asked["data"],
+            anns_field=field,
+            param=asked["search_params"],
+            limit=limit,
+            expr=asked["filter"] or None,
+            expr_params=asked.get("filter_params"),
+        )
 
 
 def ask(
     encoder: Encoder,
     bits: int,
     *,
-    text: str | None = None,
-    image: ImageSource | None = None,
-    video: VideoSource | None = None,
+    text: Parts[str] | None = None,
+    image: Parts[ImageSource] | None = None,
+    video: Parts[VideoSource] | None = None,
+    vector: Parts[NDArray[np.floating]] | None = None,
     code: bytes | NDArray[np.uint8] | None = None,
+    query: Query | None = None,
 ) -> Query:
-    """The question of exactly one of ``text``, ``image``, ``video``, ``code``.
+    """The one question of all the parts that are given, or of a ready ``code`` or ``query`` alone.
 
     Raises:
-        InputError: None or several are given, or the one cannot be encoded.
+        InputError: Nothing is given, a ready code or query beside something else, a part cannot be encoded or weighed,
+            or the parts cancel out.
     """
-    asked = {"text": text, "image": image, "video": video, "code": code}
-    given = {name: value for name, value in asked.items() if value is not None}
-    if len(given) != 1:
-        what = " and ".join(given) or "nothing"
-        raise InputError(f"a search takes exactly one of text, image, video and code; {what} is given")
+    parts = {"text": text, "image": image, "video": video, "vector": vector}
+    given = {modality: part for modality, part in parts.items() if part is not None}
+    ready = {"code": code, "query": query}
+    names = [*given, *(name for name, value in ready.items() if value is not None)]
+    if not names:
+        raise InputError("a question needs a text, image, video, vector, code or query; nothing is given")
+    if len(names) > 1 and len(names) > len(given):
+        raise InputError(f"a ready code or query cannot be mixed with other parts; {' and '.join(names)} are given")
     if code is not None:
         row = np.frombuffer(code, dtype=np.uint8) if isinstance(code, bytes) else code
         return Query(check(row[None] if isinstance(row, np.ndarray) else row, bits)[0])
-    ((modality, source),) = given.items()
-    encoded = encoder.encode(modality, [source], bits=bits)
-    return Query(encoded.codes[0], encoded.logits[0])
+    if query is not None:
+        return check_query(query, bits)
+    return _compose(encoder, bits, {modality: _weighed(modality, part) for modality, part in given.items()})
+
+
+def check_query(query: object, bits: int) -> Query:
+    """Return ``query`` if it is one of ``bits`` bits.
+
+    Raises:
+        InputError: It is not.
+    """
+    if not isinstance(query, Query):
+        raise InputError(f"{type(query).__name__} is given where a Query is needed: make one with encoder.query(...)")
+    check(query.code[None], bits)
+    return query
+
+
+def _compose(encoder: Encoder, bits: int, parts: Mapping[str, list[tuple[Any, float]]]) -> Query:
+    """The sign of the weighted sum of all parts' logits, each of which is scaled to unit length first.
+
+    Networks of several modalities give logits of different lengths, which would outweigh the weights.
+    """
+    logits, weights = np.zeros(bits), np.zeros(bits)
+    for modality, weighed in parts.items():
+        rows = _encoded(encoder, bits, modality, [source for source, _ in weighed])
+        for (row, row_weights), (_, weight) in zip(rows, weighed, strict=True):
+            length = np.linalg.norm(row)
+            if not 0 < length < np.inf:
+                raise InputError(f"a {modality} has logits of length {length}: it says nothing to search for")
+            logits += weight / length * row
+            weights += weight / length * row_weights
+    factors = [weight for weighed in parts.values() for _, weight in weighed]
+    if not np.linalg.norm(logits) > _NOTHING_LEFT * math.fsum(map(abs, factors)):
+        raise InputError(f"the parts of the question cancel out with weights {factors}: change a weight or a part")
+    same = np.array_equal(logits, weights)
+    return Query(pack(logits[None])[0], logits.astype(np.float32), None if same else weights.astype(np.float32))
+
+
+def _encoded(
+    encoder: Encoder, bits: int, modality: str, sources: list[Any]
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Logits and weights ``(bits,)`` of each source; the logits again where the graph gives no weights."""
+    names = [name for name in encoder.vector_names(modality) if name == "weights"]
+    for row in encoder.stream(modality, enumerate(sources), bits=bits, vectors=names):
+        if row.logits is None:
+            raise InputError(f"{modality} {row.key}: {row.error}") from row.error
+        weights = row.vectors["weights"][:bits] if names else row.logits
+        yield row.logits.astype(np.float64), weights.astype(np.float64)
+
+
+def _weighed(modality: str, part: Any) -> list[tuple[Any, float]]:  # noqa: ANN401 (Parts of any source)
+    """The (source, weight) pairs in what was given for one modality.
+
+    Raises:
+        InputError: The list is empty, or a weight is no number, zero or not finite.
+    """
+    if modality == "vector" and isinstance(part, list) and part and all(isinstance(value, Real) for value in part):
+        part = np.asarray(part, dtype=np.float32)  # one vector, as pymilvus takes it
+    some = part if isinstance(part, list) else [part]
+    if not some:
+        raise InputError(f"{modality}=[]: at least one is needed")
+    pairs = [one if isinstance(one, tuple) else (one, 1.0) for one in some]
+    for pair in pairs:
+        if len(pair) != 2:
+            raise InputError(f"{modality}: {pair!r} is no pair of a source and its weight")
+        weight = pair[1]
+        if isinstance(weight, bool) or not isinstance(weight, Real) or not math.isfinite(weight) or not weight:
+            raise InputError(
+                f"{modality} has the weight {weight!r}: a number other than 0 is needed, a negative one for 'without'"
+            )
+    return [(source, float(weight)) for source, weight in pairs]

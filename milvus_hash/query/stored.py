@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from milvus_hash.query.filters import one_of
 from milvus_hash.query.target import CODE, Key, Target
 from milvus_hash.store.call import Call, Steps
 
@@ -15,8 +16,12 @@ def stored_codes(target: Target, keys: Sequence[Key]) -> Steps[dict[Key, bytes]]
     """The codes ``bits // 8`` bytes of rows by primary key; keys without a row are left out."""
     found: dict[Key, bytes] = {}
     for start in range(0, len(keys), KEYS_PER_CALL):
-        some = list(keys[start : start + KEYS_PER_CALL])
-        arguments = {"collection_name": target.name, "ids": some, "output_fields": [target.pk, CODE]}
+        some = keys[start : start + KEYS_PER_CALL]
+        arguments = {
+            "collection_name": target.name,
+            "filter": one_of(target.pk, some),
+            "output_fields": [target.pk, CODE],
+        }
         answer = yield Call(f"reading codes of {target.name!r}", "query", arguments)
         found |= {row[target.pk]: as_bytes(row[CODE]) for row in answer}
     return found

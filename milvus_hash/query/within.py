@@ -1,63 +1,127 @@
-"""Radius search that loses nothing: every row within a Hamming distance, however many there are.
+"""Answers that lose nothing: every row within a Hamming distance, and nearest rows with all ties of the last one.
 
 Milvus returns at most 16,384 rows a search, and its search iterator drops rows that are tied with the last one of a
-page; Hamming distances are nearly all ties. So distances are walked in shells. A search that comes back full has
-still all rows nearer than its last one; the walk goes on at that distance. A shell that is fuller than a search is
-halved by primary key until its parts fit.
+page; Hamming distances are nearly all ties. So:
+
+- On BIN_FLAT a range search that comes back full still has every row nearer than its last one, and the next one
+  starts at that distance.
+- On BIN_IVF_FLAT a range search ends at the first lists without a hit, and Milvus before 2.4 cannot be told to go on;
+  a search for the nearest rows looks at as many lists as it is asked to. So that is what is asked for.
+- Rows at one distance, or nearest rows, that are more than a search returns are halved by primary key until they fit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from milvus_hash.codes import Codes
 from milvus_hash.errors import StoreError
 from milvus_hash.query.filters import both, quoted
-from milvus_hash.query.nearest import search_arguments, search_call
-from milvus_hash.query.target import MAX_LIMIT, Row, Scope, Target, to_rows
+from milvus_hash.query.nearest import nearest, search_arguments, search_call
+from milvus_hash.query.target import MAX_LIMIT, Key, Row, Scope, Target, to_rows
 from milvus_hash.store.call import Steps
 
-EXACT = ("BIN_FLAT", "BIN_IVF_FLAT")
-"""Indexes that can look at every row."""
+_FIRST = 1024  # rows first asked for where a search cannot be bounded: more than most radii have, and quick to read
+_SPARE = 100  # rows asked for beyond a limit: often all ties are among them, and no second search is needed
 
 
 def within(target: Target, code: bytes, scope: Scope, *, least: int = 0, most: int) -> Steps[list[Row]]:
-    """Every row whose distance to ``code`` is between ``least`` and ``most``, both included, nearest first.
+    """Every row whose distance to ``code`` is from ``least`` to ``most``, ordered by (distance, primary key).
 
     Raises:
         StoreError: The index is a graph, which may miss rows.
     """
-    if target.index not in EXACT:
-        raise StoreError(
-            f"{target.name!r} has an index {target.index}, which may miss rows within a radius: "
-            "ask for the nearest ones instead, or use an index BIN_FLAT or BIN_IVF_FLAT"
-        )
+    _refuse_graph(target)
+    ranges = target.index == "BIN_FLAT"
     found: list[Row] = []
-    while least <= most:
-        rows = yield from _range(target, code, scope, least, most)
-        if len(rows) < MAX_LIMIT:
-            return found + rows
-        last = rows[-1].distance  # all rows nearer than this are there
-        found += [row for row in rows if row.distance < last]
-        found += yield from _shell(target, code, scope, last)
-        least = last + 1
+    parts: list[tuple[int, Key | None, Key | None]] = [(least, None, None)]  # from this distance, between these keys
+    while parts:
+        least, low, high = parts.pop()
+        some = replace(scope, where=both(_between(target.pk, low, high), scope.where), params=target.exact_params)
+        if ranges:
+            rows, complete = yield from _range(target, code, some, least, most)
+        else:
+            limits = (_FIRST, MAX_LIMIT) if low is high is None else (MAX_LIMIT,)
+            rows, complete = yield from _top(target, code, some, most, limits)
+        last = rows[-1].distance if rows else most
+        if complete:
+            found += [row for row in rows if least <= row.distance <= most]
+        elif ranges and last > least:
+            found += [row for row in rows if row.distance < last]  # all of them, for it gives the nearest
+            parts.append((last, low, high))
+        else:
+            middle = _middle(target, rows)
+            parts += [(least, middle, high), (least, low, middle)]
+    return _in_order(found)
+
+
+def complete_nearest(target: Target, codes: Codes, scope: Scope, *, limit: int) -> Steps[list[list[Row]]]:
+    """The ``limit`` nearest rows to each of ``codes`` uint8 ``(q, bits // 8)``, and all others at the last distance.
+
+    Rows are ordered by (distance, primary key); there are more than ``limit`` where the last distance is tied.
+
+    Raises:
+        StoreError: The index is a graph, which may miss rows.
+    """
+    _refuse_graph(target)
+    asked = min(limit + _SPARE, MAX_LIMIT)
+    answers = yield from nearest(target, codes, replace(scope, params=target.exact_params), limit=asked)
+    found: list[list[Row]] = []
+    for code, rows in zip(codes, answers, strict=True):
+        last = rows[:limit][-1].distance if rows else 0
+        nearer = [row for row in rows if row.distance < last]
+        tied = [row for row in rows if row.distance == last]
+        if len(rows) == asked == len(nearer) + len(tied):  # there may be more of them
+            tied = yield from within(target, code.tobytes(), scope, least=last, most=last)
+        found.append(_in_order(nearer + tied))
     return found
 
 
-def _shell(target: Target, code: bytes, scope: Scope, distance: int) -> Steps[list[Row]]:
-    """Every row at exactly this distance."""
-    rows = yield from _range(target, code, scope, distance, distance)
-    if len(rows) < MAX_LIMIT:
-        return rows
-    middle = sorted((row.pk for row in rows), key=lambda pk: (str(type(pk)), pk))[len(rows) // 2]
-    halves: list[Row] = []
-    for operator in ("<", ">="):
-        part = replace(scope, where=both(f"{target.pk} {operator} {quoted(middle)}", scope.where))
-        halves += yield from _shell(target, code, part, distance)
-    return halves
+def _refuse_graph(target: Target) -> None:
+    if target.index not in ("BIN_FLAT", "BIN_IVF_FLAT"):
+        raise StoreError(
+            f"{target.name!r} has an index {target.index}, which may miss rows: "
+            "ask for the nearest ones instead, or use an index BIN_FLAT or BIN_IVF_FLAT"
+        )
 
 
-def _range(target: Target, code: bytes, scope: Scope, least: int, most: int) -> Steps[list[Row]]:
-    exact = replace(scope, params=target.exact_params)
-    arguments = search_arguments(target, exact, limit=MAX_LIMIT, bounds=(least, most))
+def _range(target: Target, code: bytes, scope: Scope, least: int, most: int) -> Steps[tuple[list[Row], bool]]:
+    """The nearest rows in the range, by distance, and whether they are all."""
+    arguments = search_arguments(target, scope, limit=MAX_LIMIT, bounds=(least, most))
     answer = yield search_call(target, scope, {"data": [code], **arguments})
-    return sorted(to_rows(answer[0]), key=lambda row: row.distance)
+    rows = to_rows(answer[0])
+    return sorted(rows, key=lambda row: row.distance), len(rows) < MAX_LIMIT
+
+
+def _top(target: Target, code: bytes, scope: Scope, most: int, limits: Sequence[int]) -> Steps[tuple[list[Row], bool]]:
+    """The nearest rows, by distance, and whether all up to ``most`` are among them; asks for more until they are."""
+    for limit in limits:
+        (rows,) = yield from nearest(target, np.frombuffer(code, np.uint8)[None], scope, limit=limit)
+        complete = len(rows) < limit or rows[-1].distance > most
+        if complete:
+            break
+    return rows, complete
+
+
+def _between(pk: str, low: Key | None, high: Key | None) -> str:
+    return both("" if low is None else f"{pk} >= {quoted(low)}", "" if high is None else f"{pk} < {quoted(high)}")
+
+
+def _middle(target: Target, rows: list[Row]) -> Key:
+    """A primary key with some of ``rows`` below it and some not.
+
+    Raises:
+        StoreError: All keys have control characters, which Milvus Lite cannot read in a filter.
+    """
+    keys = sorted((row.pk for row in rows), key=lambda pk: (pk,))[1:]
+    keys = [key for key in keys if isinstance(key, int) or key.isprintable()]
+    if not keys:
+        raise StoreError(f"{target.name!r} has over {MAX_LIMIT} rows there, whose primary keys are not printable")
+    return keys[len(keys) // 2]
+
+
+def _in_order(rows: list[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: (row.distance, row.pk))

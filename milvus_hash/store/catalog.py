@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from milvus_hash.errors import BundleMismatch, StoreError
+from milvus_hash.store.building import create_index, remembered
 from milvus_hash.store.connection import Connection
-from milvus_hash.store.index import Index, resolve
+from milvus_hash.store.index import Index, index_of, resolve
 from milvus_hash.store.schema import PARTITIONS, Provenance, build_schema, declared_fields
 
 if TYPE_CHECKING:
@@ -18,21 +20,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a collection is: whose codes, which index, which declared fields."""
+    """What a collection is: whose codes, which index, which declared fields, and its name where an alias was given."""
 
     made_by: Provenance
     index: Index
     fields: dict[str, type]
+    name: str
 
 
-def create(connection: Connection, name: str, made_by: Provenance, kind: str, fields: Mapping[str, type]) -> Shape:
-    """Create collection ``name``.
+def create(
+    connection: Connection,
+    name: str,
+    made_by: Provenance,
+    kind: str,
+    fields: Mapping[str, type],
+    expected_rows: int | None = None,
+) -> Shape:
+    """Create collection ``name``, with an index for about ``expected_rows`` rows where they are known.
 
     Raises:
-        StoreError: It exists, or Milvus fails.
-        InputError: Index or fields cannot be used.
+        StoreError: It exists, Milvus has no such index, or it fails.
+        InputError: Index, rows or fields cannot be used.
     """
-    index = resolve(kind, lite=connection.lite)
+    index = resolve(kind, lite=connection.lite, rows=expected_rows)
     partitioned = connection.lite or _upserts_to_partitions(connection)
     schema = build_schema(made_by, fields, partitioned=partitioned)
     if exists(connection, name):
@@ -40,13 +50,17 @@ def create(connection: Connection, name: str, made_by: Provenance, kind: str, fi
             f"collection {name!r} exists in {connection.uri}: open it with HashCollection.open({name!r}, ...), "
             "or name another one"
         )
-    index_params = connection.client.prepare_index_params()
-    index_params.add_index("code", index_type=index.kind, metric_type="HAMMING", params=dict(index.build))
-    options: dict[str, Any] = {"schema": schema, "index_params": index_params, "consistency_level": "Session"}
+    options: dict[str, Any] = {"schema": schema, "consistency_level": "Session"}
     if partitioned and not connection.lite:  # Milvus Lite takes the key and has no partitions
         options["num_partitions"] = PARTITIONS
     connection.call(f"creating {name!r}", "create_collection", name, **options)
-    return Shape(made_by, index, dict(fields))
+    try:
+        create_index(connection, name, index)
+        connection.call(f"loading {name!r}", "load_collection", name)
+    except BaseException:  # half a collection would stand in the way of the next try
+        connection.call(f"dropping the unfinished {name!r}", "drop_collection", name)
+        raise
+    return Shape(made_by, index, dict(fields), name)
 
 
 def _upserts_to_partitions(connection: Connection) -> bool:
@@ -66,7 +80,7 @@ def exists(connection: Connection, name: str) -> bool:
 
 
 def describe(connection: Connection, name: str) -> Shape:
-    """Read what collection ``name`` is.
+    """Read what collection ``name``, or the one behind the alias ``name``, is.
 
     Raises:
         StoreError: There is none, it was not made by this package, or Milvus fails.
@@ -77,17 +91,14 @@ def describe(connection: Connection, name: str) -> Shape:
         )
     found = connection.call(f"describing {name!r}", "describe_collection", name)
     made_by = Provenance.loads(name, found.get("description", ""))
+    if "adopted" in json.loads(found["description"]):
+        raise StoreError(
+            f"collection {name!r} is the sidecar of a float collection: open it with adopt.AdoptedCollection.open"
+        )
     index = connection.call(f"describing the index of {name!r}", "describe_index", name, "code")
     if not index:
         raise StoreError(f"collection {name!r} has no index on its codes: drop it and ingest again")
-    return Shape(made_by, _index(index), declared_fields(found))
-
-
-def _index(described: Mapping[str, Any]) -> Index:
-    """The index in what ``describe_index`` gives, whose numbers are texts."""
-    defaults = resolve(described["index_type"], lite=False)
-    build = {name: int(described[name]) for name in defaults.build if name in described}
-    return Index(defaults.kind, build, defaults.search)
+    return Shape(made_by, remembered(index_of(index), found), declared_fields(found), found["collection_name"])
 
 
 def check_bundle(name: str, made_by: Provenance, encoder: Encoder) -> None:

@@ -1,55 +1,53 @@
-"""One connection to Milvus: opened when first needed, every call with a timeout, every error a StoreError."""
+"""A connection to Milvus: opened when first needed, every call with a timeout, every error a StoreError."""
 
 from __future__ import annotations
 
-from functools import cache
+import threading
+import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
-from milvus_hash.errors import InputError, StoreError
-from milvus_hash.store import lite
+from milvus_hash.store import clients, lite
+from milvus_hash.store.address import Address
 from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.consistency import Consistency
+from milvus_hash.store.faults import Deadline, errors, failed, is_not_loaded, passes, refused
+from milvus_hash.store.tls import Tls
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
-_SCHEMES = ("http", "https", "tcp")
-
-
-def mask(uri: str) -> str:
-    """``uri`` without its user and password, fit for messages.
-
-    Example:
-        >>> mask("https://user:secret@example.com:19530/db")
-        'https://***@example.com:19530/db'
-    """
-    head, at, tail = uri.rpartition("@")
-    if not at or "://" not in head:
-        return uri
-    return f"{head.split('://', 1)[0]}://***@{tail}"
-
 
 class Connection:
-    """A lazily opened ``MilvusClient`` of its own.
+    """A lazily opened connection; those with equal options share one client.
+
+    The arguments are :class:`~milvus_hash.store.address.ConnectionOptions`.
 
     Attributes:
-        uri: Where it goes, without credentials.
-        lite: Whether that is a file of Milvus Lite.
+        address: Where it goes, and how.
+        uri: That, without credentials.
+        lite: Whether it is a file of Milvus Lite.
         timeout: Seconds that every call may take, retries included.
     """
 
-    def __init__(self, uri: str, token: str = "", db: str = "", timeout: float = 30.0) -> None:
-        if not timeout > 0:
-            raise InputError(f"timeout={timeout}: seconds above 0 are needed")
-        self.uri = mask(uri)
-        self.lite = lite.is_lite(uri)
+    def __init__(
+        self,
+        uri: str = "milvus_hash.db",
+        token: str = "",
+        db: str = "",
+        timeout: float = 30.0,
+        *,
+        user: str = "",
+        password: str = "",
+        tls: Tls | None = None,
+    ) -> None:
+        self.address = Address.of(uri, token, db, timeout, user=user, password=password, tls=tls)
+        self.uri = self.address.shown
+        self.lite = self.address.lite
         self.timeout = timeout
-        self._uri, self._token, self._db = uri, token, db
-        self._secrets = _secrets(uri, token)
         self._client: MilvusClient | None = None
-        self._path: Path | None = None
+        self._lock = threading.Lock()
 
     @property
     def client(self) -> MilvusClient:
@@ -59,9 +57,10 @@ class Connection:
             StoreError: The server does not answer or refuses the login, or the local file cannot be opened.
             MissingExtra: Milvus Lite is needed and not installed.
         """
-        if self._client is None:
-            self._client = self._open_file() if self.lite else self._open_server()
-        return self._client
+        with self._lock:
+            if self._client is None:
+                self._client = clients.acquire(self.address, self._connect)
+            return self._client
 
     def call(self, doing: str, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (any client method)
         """Call ``method`` of the client with a timeout.
@@ -69,17 +68,24 @@ class Connection:
         Args:
             doing: What the call is for, as the message of an error should say it: ``searching 'clipart'``.
             method: Name of a ``MilvusClient`` method.
-            args: For the method.
+            args: For the method; the first one is the collection's name, where it takes one.
             kwargs: For the method; ``timeout`` may override the connection's.
 
         Raises:
             StoreError: Milvus refused or failed.
         """
+        deadline = Deadline(kwargs.pop("timeout", self.timeout))
+        name = kwargs.get("collection_name") or next(iter(args), "")
         function = getattr(self.client, method)
-        try:
-            return function(*args, **{"timeout": self.timeout, **kwargs})
-        except _errors() as error:
-            raise self._error(f"{doing} in {self.uri} failed", error) from None
+        while True:
+            try:
+                return function(*args, **kwargs, timeout=deadline.left)
+            except errors() as error:
+                loading = is_not_loaded(error) and self.is_loading(name, deadline.left)
+                pause = deadline.pause() if loading or passes(error) else None
+                if pause is None:
+                    raise failed(self.address, doing, error, deadline.seconds, loading=loading) from None
+            time.sleep(pause)
 
     def run(self, steps: Steps[Result], consistency: Consistency) -> Result:
         """Carry out ``steps`` call by call.
@@ -90,94 +96,40 @@ class Connection:
         try:
             call = next(steps)
             while True:
-                level = {"consistency_level": consistency.level} if call.read else {}
+                writes, level = consistency.writes, {"consistency_level": consistency.level} if call.read else {}
                 answer = self.call(call.doing, call.method, **call.kwargs, **level)
                 if call.read:
-                    consistency.has_read()
+                    consistency.has_read(writes)
                 call = steps.send(answer)
         except StopIteration as end:
             result: Result = end.value
             return result
 
-    def close(self) -> None:
-        """Close the client; the next call opens a new one."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
-        path, self._path = self._path, None
-        if path is not None:
-            lite.release(path)
-
-    def _open_file(self) -> MilvusClient:
-        lite.check_installed()
-        path = lite.check_path(self._uri)
-        with lite.opening(path):
-            client = self._connect(str(path))
-        self._path = path
-        return client
-
-    def _open_server(self) -> MilvusClient:
+    def is_loading(self, name: str, timeout: float | None = None) -> bool:
+        """Whether the server is bringing the collection into memory by itself, as it does after a restart."""
         try:
-            parts = urlsplit(self._uri)
-            usable = self._uri.startswith("unix:") or (parts.scheme in _SCHEMES and parts.hostname and parts.port != 0)
-        except ValueError:  # a port that is no number, half an IPv6 address
-            usable = False
-        if not usable:
-            raise StoreError(f"uri {self.uri!r} is neither http(s)://HOST:PORT nor a local file that ends in .db")
-        return self._connect(self._uri)
+            found = self.client.get_load_state(name, timeout=timeout or self.timeout)
+        except errors():  # for want of the right to ask, for instance
+            return False
+        return bool(found["state"].name == "Loading")
 
-    def _connect(self, uri: str) -> MilvusClient:
+    def close(self) -> None:
+        """Give the client back, which closes it if nobody else has it; the next call opens a new one."""
+        with self._lock:
+            if self._client is None:
+                return
+            self._client = None
+            if clients.release(self.address) and self.lite:
+                lite.release(Path(self.address.uri))
+
+    def _connect(self) -> MilvusClient:
         from pymilvus import MilvusClient
 
+        if self.lite:
+            lite.check_installed()
+        arguments = self.address.arguments()
         try:
-            # dedicated: closing this one leaves other clients of the process alone, and the other way round
-            return MilvusClient(uri, token=self._token, db_name=self._db, timeout=self.timeout, dedicated=True)
-        except _errors() as error:
-            if _refused_login(error):
-                raise StoreError(
-                    f"{self.uri} refused the login: the token is {'wrong' if self._secrets else 'missing'}; "
-                    "give token='USER:PASSWORD' or an API key (--token, MILVUS_TOKEN)"
-                ) from None
-            hint = (
-                "; Milvus Lite writes the reason to stderr"
-                if self.lite
-                else "; is the server running, and are uri and database right?"
-            )
-            raise self._error(f"cannot open {self.uri}", error, hint) from None
-
-    def _error(self, what: str, error: Exception, hint: str = "") -> StoreError:
-        """A StoreError without secrets; its cause is left out, because that one may name them."""
-        text = " ".join(str(getattr(error, "message", "") or error).split())
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return StoreError(f"{what}: {text}{hint}")
-
-
-@cache
-def _errors() -> tuple[type[Exception], ...]:
-    """What pymilvus raises on purpose, and what gRPC raises through it."""
-    from grpc import RpcError  # type: ignore[import-untyped,unused-ignore]
-    from pymilvus import MilvusException
-
-    return MilvusException, RpcError
-
-
-def _secrets(uri: str, token: str) -> list[str]:
-    """What must never be shown: the token, its password, and both as they stand in the uri; longest first."""
-    found = {token, token.partition(":")[2]}
-    login = uri.rpartition("@")[0].partition("://")[2] if "://" in uri else ""
-    found |= {login, unquote(login), login.partition(":")[2], unquote(login.partition(":")[2])}
-    return sorted(found - {""}, key=len, reverse=True)
-
-
-def _refused_login(error: BaseException) -> bool:
-    """Whether gRPC's UNAUTHENTICATED is behind ``error``; pymilvus reports it as "server unavailable"."""
-    cause: BaseException | None = error
-    for _ in range(5):  # pymilvus chains errors in circles
-        if cause is None:
-            return False
-        code = getattr(cause, "code", None)
-        if callable(code) and getattr(code(), "name", "") in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
-            return True
-        cause = cause.__cause__
-    return False
+            with lite.opening(Path(self.address.uri)) if self.lite else nullcontext():
+                return MilvusClient(**arguments)
+        except errors() as error:
+            raise refused(self.address, error) from None

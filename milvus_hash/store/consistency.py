@@ -23,16 +23,22 @@ class Consistency:
             raise InputError(f"consistency {level!r}: use one of {', '.join(LEVELS)}, or None")
         self._fixed = level
         self._up_to_date = False
+        self.writes = 0
+        """Writes so far; what :meth:`has_read` wants of a read's begin."""
 
     @property
     def level(self) -> str:
         """Of the next read."""
         return self._fixed or ("Session" if self._up_to_date else "Strong")
 
-    def has_read(self) -> None:
-        """A read at :attr:`level` came back."""
-        self._up_to_date = True
+    def has_read(self, since: int) -> None:
+        """A read at :attr:`level` came back; ``since`` is the number of writes when it began.
+
+        One that began before a write ended may not have seen it.
+        """
+        self._up_to_date |= since == self.writes
 
     def has_written(self) -> None:
         """Something was written; pymilvus remembers the batch that was confirmed last, which may not be the latest."""
         self._up_to_date = False
+        self.writes += 1

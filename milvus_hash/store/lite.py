@@ -39,6 +39,11 @@ def is_lite(uri: str) -> bool:
     return "://" not in uri and not uri.startswith("unix:")
 
 
+def absolute(uri: str) -> Path:
+    """The one path of a file of Milvus Lite."""
+    return Path(uri).expanduser().absolute().resolve()
+
+
 def check_installed() -> None:
     """Refuse a Milvus Lite that is missing or cannot store binary vectors.
 
@@ -66,7 +71,7 @@ def check_path(uri: str) -> Path:
     Raises:
         StoreError: The name, the folder or the file cannot be used.
     """
-    path = Path(uri).expanduser().absolute().resolve()
+    path = absolute(uri)
     if path.suffix != ".db":
         raise StoreError(f"uri {uri!r}: a local file must end in .db; a server is http://HOST:PORT")
     if not _NAME.fullmatch(path.name):

@@ -27,10 +27,10 @@ import torch
 from torch import nn
 
 from milvus_hash.codes import pack
-from milvus_hash.evaluate.baselines.cca import fit_cca
-from milvus_hash.evaluate.baselines.itq import fit_itq
 from milvus_hash.evaluate.metrics import average_precision, mean
 from milvus_hash.evaluate.ranking import rank_codes, rank_scores, same_item
+from milvus_hash.projections.cca import fit_cca
+from milvus_hash.projections.itq import fit_itq
 from milvus_hash_export.methods.base import Batch
 from milvus_hash_export.methods.dsmhn import DSMHN, DSMHNOptions
 from milvus_hash_export.networks.head import HashHead

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from milvus_hash.errors import InputError
-from milvus_hash.evaluate.baselines.cca import fit_cca
-from milvus_hash.evaluate.baselines.hyperplanes import hyperplanes
-from milvus_hash.evaluate.baselines.itq import fit_itq
 from milvus_hash.evaluate.baselines.measure import own_vectors, training_pairs
 from milvus_hash.evaluate.dataset import EncodedSet
 from milvus_hash.evaluate.floats import Score
+from milvus_hash.projections.cca import fit_cca
+from milvus_hash.projections.hyperplanes import hyperplanes
+from milvus_hash.projections.itq import fit_itq
 
 
 def two_views(n=4000, correlations=(0.9, 0.5), noise=2, seed=0):

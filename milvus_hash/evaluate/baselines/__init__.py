@@ -1,1 +1,1 @@
-"""What learned codes are compared with at equal bits: each a file, in plain numpy."""
+"""What learned codes are compared with at equal bits."""

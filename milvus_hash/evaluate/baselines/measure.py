@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from milvus_hash.codes import pack
 from milvus_hash.errors import InputError
-from milvus_hash.evaluate.baselines.cca import fit_cca
-from milvus_hash.evaluate.baselines.hyperplanes import hyperplanes
-from milvus_hash.evaluate.baselines.itq import fit_itq
 from milvus_hash.evaluate.dataset import EncodedSet, EvaluationSet
 from milvus_hash.evaluate.directions import by_cosine, directions
 from milvus_hash.evaluate.figures import Pairs, Task, pair_figures, task_figures
 from milvus_hash.evaluate.floats import Score, score
+from milvus_hash.projections.cca import fit_cca
+from milvus_hash.projections.hyperplanes import hyperplanes
+from milvus_hash.projections.itq import fit_itq
 
 _MOST_PAIRS = 20_000  # to fit to: covariances and rotations of a few hundred numbers settle long before
 # Components are weighted by a power of their correlation (Gong, Ke, Isard and Lazebnik, IJCV 2014). With the ridge of

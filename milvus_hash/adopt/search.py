@@ -1,0 +1,335 @@
+"""Search in an adopted collection: candidates by Hamming distance in the sidecar, exact scores from its source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from milvus_hash.adopt import sidecar as sidecars
+from milvus_hash.adopt.sidecar import Adopted, Sidecar
+from milvus_hash.adopt.source import Source, Vectors, decode, look, rows_per_call
+from milvus_hash.codes import asymmetric_score
+from milvus_hash.encoder import Encodings
+from milvus_hash.errors import InputError
+from milvus_hash.query.filters import both, check_condition, one_of
+from milvus_hash.query.nearest import nearest
+from milvus_hash.query.stored import stored_codes
+from milvus_hash.query.target import MAX_LIMIT, Key, Row, Scope, check_limit
+from milvus_hash.store.address import ConnectionOptions
+from milvus_hash.store.call import Call, Result, Steps
+from milvus_hash.store.connection import Connection
+from milvus_hash.store.consistency import Consistency
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Unpack
+
+    from milvus_hash.encoder import Encoder
+
+Rescore: TypeAlias = Literal["vectors", "logits"] | None
+
+_KEYS_PER_CALL = 4096  # in one filter
+_WIDER = 4  # times more candidates when a filter left too few
+# Names in an expression that are no fields; any other name that is not a copied field keeps a filter at the source.
+_OPERATORS = frozenset({"and", "or", "not", "in", "like", "true", "false", "is", "null", "AND", "OR", "NOT", "IN"})
+_TEXT_OR_NAME = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|([A-Za-z_$][\w$]*)""")
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptedHit:
+    """One result of a search in an adopted collection.
+
+    Attributes:
+        pk: Primary key, in the source and in the sidecar.
+        distance: Hamming distance of the two codes, 0 to bits.
+        score: With ``rescore="vectors"`` what the source's own search would give: the cosine or the inner product
+            (larger is nearer), or the squared Euclidean distance (L2: smaller is nearer). With ``"logits"``
+            the query's real values against the stored bits, in [-1, 1]; without rescoring ``1 - 2 * distance / bits``.
+        fields: Of the row in the source, those that were asked for.
+    """
+
+    pk: Key
+    distance: int
+    score: float
+    fields: Mapping[str, Any]
+
+
+class AdoptedCollection:
+    """A float collection and its sidecar of codes.
+
+    Open one with :meth:`open`; it is a context manager that closes itself. It never writes.
+
+    Attributes:
+        name: Of the sidecar in Milvus.
+        adopted: What it belongs to: source, vector field, metric, copied fields.
+        encoder: What turns vectors into codes.
+        bits: Code length.
+        uri: Where both live, without credentials.
+    """
+
+    def __init__(self, connection: Connection, sidecar: Sidecar, source: Source, encoder: Encoder) -> None:
+        self.name = sidecar.name
+        self.adopted: Adopted = sidecar.adopted
+        self.encoder = encoder
+        self.bits = sidecar.made_by.bits
+        self.uri = connection.uri
+        self._connection = connection
+        self._source = source
+        self._consistency = Consistency()
+        self._target = sidecar.target(lite=connection.lite)
+
+    def __repr__(self) -> str:
+        return f"AdoptedCollection({self.name!r}, source={self.adopted.source!r}, bits={self.bits}, uri={self.uri!r})"
+
+    @classmethod
+    def open(cls, name: str, encoder: Encoder, **where: Unpack[ConnectionOptions]) -> AdoptedCollection:
+        """Open sidecar ``name`` and the source that its description names.
+
+        Args:
+            name: Of the sidecar.
+            encoder: Of the bundle that made its codes.
+            where: Which Milvus, as :class:`~milvus_hash.store.address.ConnectionOptions` lists them.
+
+        Raises:
+            BundleMismatch: Another bundle made its codes, or the source has another metric or key now.
+            StoreError: There is no such sidecar, its source is gone or not loaded, or Milvus fails.
+            InputError: The bundle cannot encode vectors.
+        """
+        connection = Connection(**where)
+        try:
+            sidecar = sidecars.read(connection, name)
+            sidecars.check_encoder(sidecar, encoder)
+            source = look(connection, sidecar.adopted.source, sidecar.adopted.vector_field)
+            sidecars.check_source(sidecar, source)
+            connection.call(f"loading {name!r}", "load_collection", name)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(connection, sidecar, source, encoder)
+
+    def search(
+        self,
+        vector: ArrayLike,
+        *,
+        limit: int = 10,
+        filter: str = "",
+        oversample: int = 10,
+        rescore: Rescore = "vectors",
+        output_fields: Sequence[str] | None = None,
+    ) -> list[AdoptedHit]:
+        """The rows whose vectors are nearest to ``vector`` float ``(width,)``; see :meth:`search_many`."""
+        options = {"limit": limit, "filter": filter, "oversample": oversample, "rescore": rescore}
+        return self.search_many(np.asarray(vector)[None], output_fields=output_fields, **options)[0]  # type: ignore[arg-type]
+
+    def search_many(
+        self,
+        vectors: ArrayLike,
+        *,
+        limit: int = 10,
+        filter: str = "",
+        oversample: int = 10,
+        rescore: Rescore = "vectors",
+        output_fields: Sequence[str] | None = None,
+    ) -> list[list[AdoptedHit]]:
+        """The nearest rows to each of ``vectors`` float ``(q, width)``: one list of hits per query.
+
+        The ``limit * oversample`` nearest rows by Hamming distance are candidates. Of all queries together one query
+        to the source (several when an answer would be too large) fetches their vectors and output fields.
+
+        Every hit is a row that the source has now and that meets the filter now. A filter that names only copied
+        fields and the key chooses among the candidates in the sidecar, as the last sync left it. Any other is for the
+        source: where it leaves fewer than ``limit`` candidates, four times as many are looked at, and so on up to
+        16,384 a query. A filter that few rows in thousands meet may so give fewer hits than there are; copy its fields.
+
+        Args:
+            vectors: What to search for.
+            limit: Most hits, 1 to 16384.
+            filter: A Milvus expression over fields of the source.
+            oversample: Candidates per hit.
+            rescore: ``vectors`` orders by the exact metric of the source; ``logits`` by the query's real values against
+                the stored bits, without reading a float; None by Hamming distance.
+            output_fields: Fields of the source to return; none when absent.
+
+        Raises:
+            InputError: A vector or an argument cannot be used.
+            StoreError: Milvus failed or refused the filter.
+        """
+        check_limit(limit)
+        if isinstance(oversample, bool) or not isinstance(oversample, int) or oversample < 1:
+            raise InputError(f"oversample={oversample!r}: an integer from 1 is needed")
+        if rescore not in ("vectors", "logits", None):
+            raise InputError(f"rescore={rescore!r}: 'vectors', 'logits' or None is needed")
+        condition = check_condition(filter)
+        asked = [np.asarray(vector, dtype=np.float32) for vector in np.atleast_2d(np.asarray(vectors))]
+        if not asked:
+            return []
+        question = _Question(
+            np.stack(asked),
+            encode_queries(self.encoder, asked, self.bits),
+            int(limit),
+            condition,
+            rescore,
+            tuple(output_fields or ()),
+        )
+        return self._run(self._search(question, oversample))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> AdoptedCollection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self, steps: Steps[Result]) -> Result:
+        return self._connection.run(steps, self._consistency)
+
+    def _search(self, question: _Question, oversample: int) -> Steps[list[list[AdoptedHit]]]:
+        candidates = min(question.limit * oversample, MAX_LIMIT)
+        copied = names_only(question.filter, (self.adopted.pk, *self.adopted.fields))
+        scope = Scope(filter=question.filter if copied else "")
+        hits: dict[int, list[AdoptedHit]] = {}
+        pending = list(range(len(question.vectors)))
+        while pending:
+            found = yield from nearest(self._target, question.encodings.codes[pending], scope, limit=candidates)
+            rows = yield from self._rows(question, found)
+            for number, near in zip(pending, found, strict=True):
+                hits[number] = yield from self._ranked(question, number, near, rows)
+            exhausted = {number for number, near in zip(pending, found, strict=True) if len(near) < candidates}
+            pending = [n for n in pending if len(hits[n]) < question.limit and n not in exhausted]
+            if candidates == MAX_LIMIT:
+                break
+            candidates = min(candidates * _WIDER, MAX_LIMIT)
+        return [hits[number] for number in range(len(question.vectors))]
+
+    def _rows(self, question: _Question, found: Sequence[Sequence[Row]]) -> Steps[_Rows | None]:
+        """The rows of the source that are among the candidates and meet the filter; None where nobody needs them."""
+        if question.rescore != "vectors" and not question.filter and not question.output_fields:
+            return None
+        source = self._source
+        field = [source.vector_field] if question.rescore == "vectors" else []
+        keys = list(dict.fromkeys(row.pk for rows in found for row in rows))
+        step = min(_KEYS_PER_CALL, rows_per_call(self._connection, source.row_bytes))
+        rows: list[Mapping[str, Any]] = []
+        for start in range(0, len(keys), step):
+            arguments = {
+                "collection_name": source.name,
+                "filter": both(one_of(source.pk, keys[start : start + step]), question.filter),
+                "output_fields": [source.pk, *field, *question.output_fields],
+                "strict_float32": True,
+            }
+            doing = f"the filter {question.filter!r} on" if question.filter else "reading"
+            rows += yield Call(f"{doing} {source.name!r}", "query", arguments)
+        vectors = decode([row[name] for row in rows for name in field], source.kind, source.width)
+        hidden = frozenset({source.pk, source.vector_field}.difference(question.output_fields))
+        return _Rows({row[source.pk]: number for number, row in enumerate(rows)}, rows, vectors, hidden)
+
+    def _ranked(
+        self, question: _Question, number: int, near: Sequence[Row], rows: _Rows | None
+    ) -> Steps[list[AdoptedHit]]:
+        """The hits of one query among its candidates."""
+        there = [row for row in near if rows is None or row.pk in rows.number_of]
+        if question.rescore == "vectors" and rows is not None:
+            places = [rows.number_of[row.pk] for row in there]
+            scores = exact_scores(question.vectors[number][None], rows.vectors[places], self.adopted.metric)[0].tolist()
+        elif question.rescore == "logits":
+            stored = yield from stored_codes(self._target, [row.pk for row in there])
+            there = [row for row in there if row.pk in stored]
+            codes = np.frombuffer(b"".join(stored[row.pk] for row in there), dtype=np.uint8)
+            weights = question.weights[number][None]
+            scores = asymmetric_score(weights, codes.reshape(-1, self.bits // 8))[0] / np.abs(weights).sum()
+            scores = scores.tolist()
+        else:
+            scores = [1 - 2 * row.distance / self.bits for row in there]
+        sign = 1 if question.rescore == "vectors" and self.adopted.metric == "L2" else -1
+        hits = [
+            AdoptedHit(row.pk, row.distance, score, {} if rows is None else rows.fields(row.pk))
+            for row, score in zip(there, scores, strict=True)
+        ]
+        return sorted(hits, key=lambda hit: (sign * hit.score, hit.distance, hit.pk))[: question.limit]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a search is asked."""
+
+    vectors: Vectors
+    encodings: Encodings
+    limit: int
+    filter: str
+    rescore: Rescore
+    output_fields: tuple[str, ...]
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """float32 ``(q, bits)``: what the queries bring to asymmetric scoring."""
+        return self.encodings.vectors.get("weights", self.encodings.logits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of the source."""
+
+    number_of: Mapping[Key, int]
+    rows: Sequence[Mapping[str, Any]]
+    vectors: Vectors
+    hidden: frozenset[str]
+
+    def fields(self, key: Key) -> dict[str, Any]:
+        """What was asked for of a row; a dynamic field that it does not have is left out."""
+        return {name: value for name, value in self.rows[self.number_of[key]].items() if name not in self.hidden}
+
+
+def encode_queries(encoder: Encoder, vectors: Sequence[Any], bits: int) -> Encodings:
+    """Codes, logits and, where the graph has them, ``weights`` of vectors that are asked for.
+
+    Raises:
+        InputError: The first vector that cannot be used.
+    """
+    names = ["weights"] if "weights" in encoder.vector_names("vector") else []
+    codes, logits = [], []
+    weights: list[Any] = []
+    for row in encoder.stream("vector", enumerate(vectors), bits=bits, vectors=names):
+        if row.code is None or row.logits is None:
+            raise InputError(f"vector {row.key}: {row.error}") from row.error
+        codes.append(row.code)
+        logits.append(row.logits)
+        weights += [row.vectors[name][:bits] for name in names]
+    return Encodings(np.stack(codes), np.stack(logits), {"weights": np.stack(weights)} if weights else {})
+
+
+def exact_scores(queries: Vectors, vectors: Vectors, metric: str) -> Vectors:
+    """Scores float32 ``(q, n)`` of queries ``(q, width)`` against vectors ``(n, width)``, as Milvus' metric gives them.
+
+    Example:
+        >>> exact_scores(np.array([[3.0, 4.0]]), np.array([[3.0, 4.0], [-6.0, -8.0]]), "COSINE").round(3).tolist()
+        [[1.0, -1.0]]
+    """
+    products: Vectors = queries @ vectors.T
+    if metric == "IP":
+        return products
+    left, right = (np.square(side, dtype=np.float32).sum(axis=1) for side in (queries, vectors))
+    if metric == "L2":
+        return np.asarray(np.maximum(left[:, None] + right - 2 * products, 0))
+    return np.asarray(products / np.maximum(np.sqrt(left[:, None] * right), np.finfo(np.float32).tiny))
+
+
+def names_only(condition: str, fields: Sequence[str]) -> bool:
+    """Whether a filter names these fields and no others; false for an empty one, and where it is not sure.
+
+    Example:
+        >>> names_only('year > 3 and name == "of year"', ["year", "name"]), names_only("meta['x'] == 1", ["year"])
+        (True, False)
+    """
+    names = {found for found in _TEXT_OR_NAME.findall(condition) if found}
+    return bool(condition) and names - _OPERATORS <= set(fields)

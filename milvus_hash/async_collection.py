@@ -1,0 +1,207 @@
+"""The asyncio counterpart of :class:`HashCollection`: the same verbs, awaited.
+
+Reads go through pymilvus' asyncio client, so that hundreds may wait for Milvus at once. What computes rather than
+waits, or takes many calls, runs in a thread with the blocking client instead: encoding, writing, creating, opening,
+flushing, dropping. So none of them holds up the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milvus_hash.codes import Codes, check
+from milvus_hash.collection import HashCollection
+from milvus_hash.query.hits import Hit
+from milvus_hash.query.plan import Options, SearchOptions, find, find_within
+from milvus_hash.query.question import Asked, Parts, Query, ask
+from milvus_hash.query.rows import count, existing, rows_of
+from milvus_hash.store.address import ConnectionOptions
+from milvus_hash.store.async_connection import AsyncConnection
+from milvus_hash.store.call import Result, Steps
+from milvus_hash.store.rows import CodeRow
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Unpack
+
+    from milvus_hash.encoder import Encoder
+    from milvus_hash.ingest import Counts
+    from milvus_hash.media.image import ImageSource
+    from milvus_hash.media.video import VideoSource
+    from milvus_hash.record import Record, Reject
+
+
+class AsyncHashCollection:
+    """Codes of one bundle in one Milvus collection, for asyncio.
+
+    Make one with :meth:`create` or :meth:`open`, or from a :class:`HashCollection`; it is an asynchronous context
+    manager that closes itself. Methods do and take what those of :class:`HashCollection` do and take, and raise the
+    same errors. Any number of them may run at once; a cancelled one leaves the collection usable, though a write
+    that a thread has begun goes on. It belongs to one event loop.
+
+    Args:
+        collection: What it is about; closed together with it.
+
+    Attributes:
+        name: Of the collection in Milvus.
+        encoder: What turns questions into codes.
+        bits: Code length.
+        index: ``BIN_FLAT``, ``BIN_IVF_FLAT`` or ``HNSW``.
+        fields: The declared metadata fields and their types.
+        uri: Where it lives, without credentials.
+    """
+
+    def __init__(self, collection: HashCollection) -> None:
+        self.name = collection.name
+        self.encoder = collection.encoder
+        self.bits = collection.bits
+        self.index = collection.index
+        self.fields = collection.fields
+        self.uri = collection.uri
+        self._collection = collection
+        self._connection = AsyncConnection(collection._connection)
+
+    def __repr__(self) -> str:
+        return f"Async{self._collection!r}"
+
+    @classmethod
+    async def create(
+        cls,
+        name: str,
+        encoder: Encoder,
+        *,
+        bits: int | None = None,
+        index: str = "auto",
+        fields: Mapping[str, type] | None = None,
+        expected_rows: int | None = None,
+        consistency: str | None = None,
+        **connection: Unpack[ConnectionOptions],
+    ) -> AsyncHashCollection:
+        """As :meth:`HashCollection.create`."""
+
+        def create() -> HashCollection:
+            return HashCollection.create(
+                name,
+                encoder,
+                bits=bits,
+                index=index,
+                fields=fields,
+                expected_rows=expected_rows,
+                consistency=consistency,
+                **connection,
+            )
+
+        return cls(await asyncio.to_thread(create))
+
+    @classmethod
+    async def open(
+        cls,
+        name: str,
+        encoder: Encoder,
+        *,
+        consistency: str | None = None,
+        **connection: Unpack[ConnectionOptions],
+    ) -> AsyncHashCollection:
+        """As :meth:`HashCollection.open`."""
+
+        def open_() -> HashCollection:
+            return HashCollection.open(name, encoder, consistency=consistency, **connection)
+
+        return cls(await asyncio.to_thread(open_))
+
+    @staticmethod
+    async def exists(name: str, **connection: Unpack[ConnectionOptions]) -> bool:
+        """As :meth:`HashCollection.exists`."""
+        return await asyncio.to_thread(lambda: HashCollection.exists(name, **connection))
+
+    async def add(self, records: Iterable[Record | Reject]) -> Counts:
+        """As :meth:`HashCollection.add`; ``records`` are read in the thread."""
+        return await asyncio.to_thread(self._collection.add, records)
+
+    async def add_codes(self, rows: Iterable[CodeRow]) -> int:
+        """As :meth:`HashCollection.add_codes`; ``rows`` are read in the thread."""
+        return await asyncio.to_thread(self._collection.add_codes, rows)
+
+    async def search(
+        self,
+        *,
+        text: Parts[str] | None = None,
+        image: Parts[ImageSource] | None = None,
+        video: Parts[VideoSource] | None = None,
+        vector: Parts[NDArray[np.floating]] | None = None,
+        code: bytes | NDArray[np.uint8] | None = None,
+        query: Query | None = None,
+        **options: Unpack[SearchOptions],
+    ) -> list[Hit]:
+        """As :meth:`HashCollection.search`."""
+        asked = await self._ask(text=text, image=image, video=video, vector=vector, code=code, query=query)
+        return (await self.search_many([asked], **options))[0]
+
+    async def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[list[Hit]]:
+        """As :meth:`HashCollection.search_many`."""
+        return await self._run(find(self._collection._target, queries, Options(**options), self.fields))
+
+    async def search_codes(self, codes: Codes, **options: Unpack[SearchOptions]) -> list[list[Hit]]:
+        """As :meth:`HashCollection.search_codes`."""
+        return await self.search_many([Query(code) for code in check(codes, self.bits)], **options)
+
+    async def within(
+        self,
+        radius: int,
+        *,
+        into: str = "image",
+        filter: str = "",
+        filter_params: Mapping[str, Any] | None = None,
+        output_fields: Sequence[str] | None = None,
+        **asked: Unpack[Asked],
+    ) -> list[Hit]:
+        """As :meth:`HashCollection.within`."""
+        query = await self._ask(**asked)
+        options = Options(into, filter=filter, filter_params=filter_params, output_fields=output_fields)
+        return await self._run(find_within(self._collection._target, query, radius, options, self.fields))
+
+    async def get(self, items: Sequence[str], *, modality: str | None = None) -> list[CodeRow]:
+        """As :meth:`HashCollection.get`."""
+        return await self._run(rows_of(self._collection._target, items, modality, self.fields))
+
+    async def existing(self, pks: Iterable[str]) -> set[str]:
+        """As :meth:`HashCollection.existing`."""
+        return await self._run(existing(self._collection._target, pks))
+
+    async def count(self, modality: str | None = None, filter: str = "") -> int:
+        """As :meth:`HashCollection.count`."""
+        return await self._run(count(self._collection._target, modality, filter))
+
+    async def flush(self) -> None:
+        """As :meth:`HashCollection.flush`."""
+        await asyncio.to_thread(self._collection.flush)
+
+    async def drop(self) -> None:
+        """As :meth:`HashCollection.drop`."""
+        await asyncio.to_thread(self._collection.drop)
+        await self.close()
+
+    async def close(self) -> None:
+        """As :meth:`HashCollection.close`."""
+        await self._connection.close()
+
+    async def __aenter__(self) -> AsyncHashCollection:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _ask(self, **asked: Unpack[Asked]) -> Query:
+        """The question; a model has to run for it unless it is ready."""
+        return await asyncio.to_thread(lambda: ask(self.encoder, self.bits, **asked))
+
+    async def _run(self, steps: Steps[Result]) -> Result:
+        return await self._connection.run(steps, self._collection._consistency)

@@ -1,0 +1,83 @@
+"""Names of fields in filters and outputs: those of the metadata need not be declared, so that typing errors hide.
+
+Milvus takes a name that it does not know for one of the dynamic field, and finds nothing. So where nothing was found,
+and only there, it is asked whether any row has such a field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+from milvus_hash.errors import InputError
+from milvus_hash.query.hits import Hit
+from milvus_hash.query.target import MAX_LIMIT, Target
+from milvus_hash.store.call import Call, Steps
+from milvus_hash.store.schema import RESERVED
+
+_QUOTED = re.compile(r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' """, re.VERBOSE | re.DOTALL)
+_NAME = re.compile(r"(?<![\w.${])[A-Za-z_]\w*\b(?!\s*\()", re.ASCII)  # no function, no $meta, no {template}
+_WORDS = frozenset(["and", "or", "not", "in", "like", "exists", "is", "null", "true", "false", "iso", "interval"])
+
+
+def check_output_names(names: Sequence[str] | None, declared: Collection[str]) -> None:
+    """Refuse names that no field can have, on which Milvus Lite keeps trying until the deadline.
+
+    Raises:
+        InputError: A name is none, or the code is asked for: Milvus Lite fails on that, and ``get`` gives codes.
+    """
+    if isinstance(names, str):
+        raise InputError(f"output_fields takes a list of names; write [{names!r}]")
+    for name in names or ():
+        if name in ("code", "*"):
+            raise InputError(f"output_fields: a search cannot return {name}; get(items) returns codes")
+        if name not in declared and name != "$meta" and not (isinstance(name, str) and _NAME.fullmatch(name)):
+            raise InputError(
+                f"output_fields: {name!r} cannot be asked for by itself; leave output_fields out, which returns all"
+            )
+
+
+def check_names(
+    target: Target, condition: str, names: Sequence[str] | None, declared: Collection[str], answers: Iterable[list[Hit]]
+) -> Steps[None]:
+    """Raise for a name that no row has, where the answers look as if there were one.
+
+    Raises:
+        InputError: Nothing was found and the filter has such a name, or no hit has an output field.
+    """
+    hits = [hit for some in answers for hit in some]
+    known = {*declared, *RESERVED}
+    if hits:
+        asked = [name for name in names or () if name not in known and not any(name in hit.fields for hit in hits)]
+        where = "output_fields"
+    else:
+        asked = [name for name in names_in(condition) if name not in known]
+        where = f"filter {condition!r}"
+    for name in asked:
+        if not (yield from _in_any_row(target, name)):
+            raise InputError(
+                f"{where}: no row of {target.name!r} has a field {name!r}; "
+                f"declared are {', '.join(sorted(declared)) or 'none'}, get(items) shows the others of an item"
+            )
+
+
+def names_in(condition: str) -> list[str]:
+    """The names of fields in a filter, each once.
+
+    Example:
+        >>> names_in('year > 3 and json_contains(labels, "a cat") or not (licence in ["CC0"])')
+        ['year', 'labels', 'licence']
+    """
+    found = _NAME.findall(_QUOTED.sub('""', condition))
+    return [name for name in dict.fromkeys(found) if name.lower() not in _WORDS]
+
+
+def _in_any_row(target: Target, name: str) -> Steps[bool]:
+    """Whether a row has the undeclared field, or there are no rows, or too many to look at in Milvus Lite."""
+    doing = f"looking for a field {name!r} in {target.name!r}"
+    any_row = {"collection_name": target.name, "filter": f'{target.pk} > ""'}
+    if target.lite:  # which has no `exists`
+        rows = yield Call(doing, "query", {**any_row, "output_fields": ["$meta"], "limit": MAX_LIMIT})
+        return not 0 < len(rows) < MAX_LIMIT or any(name in row for row in rows)
+    having = {**any_row, "filter": f"exists {name}", "output_fields": [target.pk], "limit": 1}
+    return bool((yield Call(doing, "query", having))) or not (yield Call(doing, "query", {**any_row, "limit": 1}))

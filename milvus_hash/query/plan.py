@@ -1,0 +1,154 @@
+"""A search from queries to hits, as steps: which rows are candidates, how they are ordered, which are returned."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import numpy as np
+
+from milvus_hash.codes import Codes
+from milvus_hash.errors import InputError
+from milvus_hash.query.fields import check_names, check_output_names
+from milvus_hash.query.filters import check_condition, check_templates, of_modality
+from milvus_hash.query.group import first_of_each_item, nearest_items
+from milvus_hash.query.hits import Hit, to_hits
+from milvus_hash.query.nearest import nearest
+from milvus_hash.query.question import Query, check_query
+from milvus_hash.query.rescore import check_rescoring, rescored
+from milvus_hash.query.target import MAX_LIMIT, Scope, Target, check_limit
+from milvus_hash.query.within import complete_nearest, within
+from milvus_hash.store.call import Steps
+from milvus_hash.store.index import check_search
+
+
+class SearchOptions(TypedDict, total=False):
+    """The fields of :class:`Options`, as keyword arguments."""
+
+    into: str | None
+    limit: int
+    offset: int
+    filter: str
+    filter_params: Mapping[str, Any] | None
+    output_fields: Sequence[str] | None
+    search_params: Mapping[str, int] | None
+    rescore: bool
+    oversample: int
+    by_item: bool
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a search is asked besides its queries; ``HashCollection.search`` says what each one means."""
+
+    into: str | None = "image"
+    limit: int = 10
+    offset: int = 0
+    filter: str = ""
+    filter_params: Mapping[str, Any] | None = None
+    output_fields: Sequence[str] | None = None
+    search_params: Mapping[str, int] | None = None
+    rescore: bool = False
+    oversample: int = 4
+    by_item: bool = False
+    complete: bool = False
+
+
+def find(
+    target: Target, queries: Sequence[Query], options: Options, fields: Collection[str] = ()
+) -> Steps[list[list[Hit]]]:
+    """The hits of each query.
+
+    Args:
+        target: Where.
+        queries: What is asked for; of the target's bits.
+        options: Which rows, how many, in what order.
+        fields: Names of the collection's declared metadata fields.
+
+    Raises:
+        InputError: A query or an option cannot be used, or names a field that no row has.
+        StoreError: Milvus failed, or lacks what was asked for.
+    """
+    check_limit(options.limit, options.offset)
+    check_search(target.index, options.search_params)
+    asked = [check_query(query, target.bits).code for query in queries]
+    if options.rescore:
+        check_rescoring(options.oversample, queries)
+    scope = yield from _scope(target, options, fields)
+    if not asked:
+        return []
+    codes = np.stack(asked)
+    if options.rescore or options.by_item or options.complete:
+        answers = yield from _find(target, queries, codes, scope, options)
+    else:
+        found = yield from nearest(target, codes, scope, limit=int(options.limit), offset=int(options.offset))
+        answers = [to_hits(rows, target.bits) for rows in found]
+    yield from check_names(target, scope.filter, options.output_fields, fields, answers)
+    return answers
+
+
+def _find(
+    target: Target, queries: Sequence[Query], codes: Codes, scope: Scope, options: Options
+) -> Steps[list[list[Hit]]]:
+    """Fetch candidates, order them, group them, and cut out what was asked for."""
+    wanted = int(options.limit) + int(options.offset)
+    if options.rescore:
+        wanted = min(wanted * options.oversample, MAX_LIMIT)
+    if options.by_item:
+        found = yield from nearest_items(target, codes, scope, limit=wanted, complete=options.complete)
+    else:
+        found = yield from (complete_nearest if options.complete else nearest)(target, codes, scope, limit=wanted)
+    if options.rescore:
+        answers = yield from rescored(target, queries, found)
+    else:
+        answers = [to_hits(rows, target.bits) for rows in found]
+    if options.by_item:
+        answers = [first_of_each_item(hits) for hits in answers]
+    return [_page(hits, options) for hits in answers]
+
+
+def find_within(
+    target: Target, query: Query, radius: int, options: Options, fields: Collection[str] = ()
+) -> Steps[list[Hit]]:
+    """Every row within Hamming distance ``radius`` of the query, ordered by (distance, item, ordinal).
+
+    Of ``options``, ``into``, ``filter``, ``filter_params`` and ``output_fields`` count.
+
+    Raises:
+        InputError: The query, the radius or an option cannot be used.
+        StoreError: Milvus failed, has no filter templates, or the index is a graph, which may miss rows.
+    """
+    if isinstance(radius, bool) or not hasattr(radius, "__index__") or not 0 <= radius <= target.bits:
+        raise InputError(f"radius={radius!r}: an integer from 0 to {target.bits}, the bits of a code, is needed")
+    code = check_query(query, target.bits).code.tobytes()
+    scope = yield from _scope(target, options, fields)
+    rows = yield from within(target, code, scope, most=int(radius))
+    hits = to_hits(rows, target.bits)
+    yield from check_names(target, scope.filter, options.output_fields, fields, [hits])
+    return hits
+
+
+def _scope(target: Target, options: Options, fields: Collection[str]) -> Steps[Scope]:
+    names = options.output_fields
+    check_output_names(names, fields)
+    scope = Scope(
+        filter=check_condition(options.filter),
+        where=of_modality(options.into),
+        filter_params=options.filter_params,
+        output_fields=(*fields, "$meta") if names is None else tuple(names),
+        params=options.search_params,
+    )
+    if options.filter_params is not None:
+        yield from check_templates(target)
+    return scope
+
+
+def _page(hits: list[Hit], options: Options) -> list[Hit]:
+    """The hits that were asked for, of those up to the last of them and maybe beyond."""
+    end = options.offset + options.limit
+    if options.complete and not options.rescore:
+        while end < len(hits) and hits[end].distance == hits[end - 1].distance:
+            end += 1
+    return hits[options.offset : end]

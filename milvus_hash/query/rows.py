@@ -1,0 +1,77 @@
+"""Rows by what they are: those of an item, those of a primary key, how many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from milvus_hash.errors import InputError
+from milvus_hash.query.filters import both, check_condition, of_modality
+from milvus_hash.query.stored import KEYS_PER_CALL
+from milvus_hash.query.target import CODE, Target
+from milvus_hash.store.call import Call, Steps
+from milvus_hash.store.rows import CodeRow, from_entity
+from milvus_hash.store.schema import encode_item, is_primary_key
+
+_ITEMS_PER_CALL = 16  # Milvus Lite cannot parse a chain of some 50 ors
+
+
+def rows_of(
+    target: Target, items: Sequence[str], modality: str | None, fields: Collection[str]
+) -> Steps[list[CodeRow]]:
+    """The stored rows of ``items``, ordered by item, modality and ordinal; unknown items have none.
+
+    Raises:
+        InputError: An item or the modality cannot be used.
+        StoreError: Milvus failed.
+    """
+    if isinstance(items, str):
+        raise InputError(f"get() takes a list of items; write [{items!r}]")
+    of_modality(modality)
+    wanted = [encode_item(item) + (f"#{modality}" if modality else "") for item in dict.fromkeys(items)]
+    rows: list[CodeRow] = []
+    for start in range(0, len(wanted), _ITEMS_PER_CALL):
+        # '$' follows '#', so this is "begins with PREFIX#"; like would take an encoded item's '%' as a wildcard
+        some = wanted[start : start + _ITEMS_PER_CALL]
+        ranges = " or ".join(f'(pk >= "{prefix}#" and pk < "{prefix}$")' for prefix in some)
+        arguments = {"collection_name": target.name, "filter": ranges, "output_fields": [CODE, *fields, "$meta"]}
+        found = yield Call(f"reading {target.name!r}", "query", arguments)
+        rows += [from_entity(row) for row in found]
+    return sorted(rows, key=lambda row: (row.item, row.modality, row.ordinal))
+
+
+def existing(target: Target, pks: Iterable[str]) -> Steps[set[str]]:
+    """Those of the primary keys that have a row.
+
+    Raises:
+        InputError: A key is not of the form that ``primary_key`` gives.
+        StoreError: Milvus failed.
+    """
+    keys = list(dict.fromkeys(pks))
+    if odd := next((key for key in keys if not is_primary_key(key)), None):
+        raise InputError(f"{odd!r} is not a primary key; make one with primary_key(item, modality, ordinal)")
+    found: set[str] = set()
+    for start in range(0, len(keys), KEYS_PER_CALL):
+        some = keys[start : start + KEYS_PER_CALL]
+        arguments = {"collection_name": target.name, "ids": some, "output_fields": ["pk"]}
+        answer = yield Call(f"reading {target.name!r}", "query", arguments)
+        found.update(row["pk"] for row in answer)
+    return found
+
+
+def count(target: Target, modality: str | None, condition: str) -> Steps[int]:
+    """The number of rows, of one modality and under a condition if given; exact, deleted rows not counted.
+
+    Raises:
+        InputError: The modality is unknown.
+        StoreError: Milvus failed, or refused the condition.
+    """
+    both_conditions = both(of_modality(modality), check_condition(condition))
+    counting = {"collection_name": target.name}
+    if target.lite:
+        any_row = {**counting, "filter": "", "limit": 1}
+        if not (yield Call(f"counting {target.name!r}", "query", any_row)):
+            return 0  # Milvus Lite dies of count(*) on a collection without rows
+    doing = f"the filter {condition!r} on" if condition else "counting"
+    arguments = {**counting, "filter": both_conditions, "output_fields": ["count(*)"], "consistency_level": "Strong"}
+    answer = yield Call(f"{doing} {target.name!r}", "query", arguments, read=False)  # at a level of its own
+    return int(answer[0]["count(*)"])

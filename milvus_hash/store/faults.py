@@ -1,0 +1,151 @@
+"""What can be wrong with a call to Milvus: which failures pass by themselves, and what to do about the others."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+from milvus_hash.errors import StoreError
+
+if TYPE_CHECKING:
+    from milvus_hash.store.address import Address
+
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 1.0
+_NOT_FOUND = 100  # error codes of Milvus
+_NOT_LOADED = 101
+_UNAVAILABLE = 2  # also pymilvus' own code for a server that it cannot reach
+_RIGHT = re.compile(r"Privilege(\w+): permission deny")
+
+
+class Deadline:
+    """The time that one call may take, tries after passing failures included.
+
+    Attributes:
+        seconds: Of it, in all.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._pause = _FIRST_PAUSE
+
+    @property
+    def left(self) -> float:
+        """Seconds until it, at least a millisecond: pymilvus takes 0 as "no timeout"."""
+        return max(self._end - time.monotonic(), 0.001)
+
+    def pause(self) -> float | None:
+        """Seconds to wait before the next try; None when no time is left for one."""
+        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
+        return pause if pause < self._end - time.monotonic() else None
+
+
+@cache
+def errors() -> tuple[type[Exception], ...]:
+    """What pymilvus raises on purpose, what gRPC raises through it, and what asyncio does when the time is up."""
+    from grpc import RpcError  # type: ignore[import-untyped,unused-ignore]
+    from pymilvus import MilvusException
+
+    return MilvusException, RpcError, asyncio.TimeoutError
+
+
+def passes(error: Exception) -> bool:
+    """Whether the same call may well succeed in a moment.
+
+    A server joins searches that arrive together, and Milvus 2.3 fails them all when one of their clients leaves.
+    """
+    return _is_unreachable(error) or "context canceled" in _text(error)
+
+
+def is_not_loaded(error: Exception) -> bool:
+    """Whether the collection is not in the server's memory."""
+    return getattr(error, "code", None) == _NOT_LOADED
+
+
+def failed(address: Address, doing: str, error: Exception, timeout: float, *, loading: bool = False) -> StoreError:
+    """What to raise for a call that failed.
+
+    It has no secrets, and its cause must be left out, because that one may have them.
+
+    Args:
+        address: Where the call went.
+        doing: What it was for: ``searching 'clipart'``.
+        error: What came of it.
+        timeout: Seconds that it could take.
+        loading: Whether the server was loading the collection.
+    """
+    said = f"{doing} in {address.shown} failed: {_text(error)}"
+    hint = _advice(error, timeout, loading=loading)
+    return StoreError(address.masked(f"{said}; {hint}" if hint else said))
+
+
+def refused(address: Address, error: Exception) -> StoreError:
+    """What to raise when a client cannot be opened; as :func:`failed`."""
+    if not _statuses(error).isdisjoint({"UNAUTHENTICATED", "PERMISSION_DENIED"}):  # pymilvus: "server unavailable"
+        return StoreError(
+            f"{address.shown} refused the login: the token is {'wrong' if address.secrets else 'missing'}; "
+            "give token='USER:PASSWORD' or an API key (--token, MILVUS_TOKEN)"
+        )
+    hint = "is the server running, and are uri (http or https), database and certificates right?"
+    if address.lite:
+        hint = "Milvus Lite writes the reason to stderr"
+    return StoreError(address.masked(f"cannot open {address.shown}: {_text(error)}; {hint}"))
+
+
+def _is_unreachable(error: Exception) -> bool:
+    """Whether the server was not there, or not yet ready."""
+    if "UNAVAILABLE" in _statuses(error) or getattr(error, "code", None) == _UNAVAILABLE:
+        return True
+    return "service not ready" in _text(error)
+
+
+def _advice(error: Exception, timeout: float, *, loading: bool = False) -> str:
+    """What is wrong and what to do next; empty where Milvus' own words are all there is to say."""
+    statuses = _statuses(error)
+    if right := _RIGHT.search(_text(error)):
+        return f"the user lacks the right {right[1]}: have it granted to a role of this user"
+    if "UNAUTHENTICATED" in statuses:
+        return "the login was refused: was the password changed?"
+    if _is_unreachable(error):
+        return f"the server could not be reached for {timeout:g} s: start it; the next call connects again"
+    if "DEADLINE_EXCEEDED" in statuses or isinstance(error, asyncio.TimeoutError) or "Retry timeout" in _text(error):
+        return f"no answer within {timeout:g} s: give a longer timeout, or see what keeps the server busy"
+    if getattr(error, "code", None) == _NOT_FOUND:
+        return "it was dropped or renamed meanwhile: open another one or make it again"
+    if loading:
+        return f"the server is still loading it after {timeout:g} s, as after a restart: try again later"
+    if is_not_loaded(error):
+        return "it was released from the server's memory meanwhile: open it again, which loads it"
+    return ""
+
+
+def _text(error: Exception) -> str:
+    """What gRPC said, where it is behind the error, else what Milvus said; in one line."""
+    for cause in _causes(error):
+        if callable(details := getattr(cause, "details", None)) and details():
+            return " ".join(str(details()).split())
+    return " ".join(str(getattr(error, "message", "") or error).split()) or "the time is up"
+
+
+def _statuses(error: BaseException) -> set[str]:
+    """The names of the gRPC statuses behind an error."""
+    return {name for cause in _causes(error) if (name := _status(cause))}
+
+
+def _status(error: BaseException) -> str:
+    code = getattr(error, "code", None)
+    return str(getattr(code() if callable(code) else code, "name", ""))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    for _ in range(5):  # pymilvus chains errors in circles
+        if cause is None:
+            return
+        yield cause
+        cause = cause.__cause__

@@ -1,0 +1,65 @@
+"""What a collection holds, as far as tuning has to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from milvus_hash.errors import InputError, StoreError
+from milvus_hash.query.filters import of_modality
+from milvus_hash.query.rows import count
+from milvus_hash.query.target import Target
+from milvus_hash.store.building import LEAST_ROWS
+from milvus_hash.store.connection import Connection
+from milvus_hash.store.consistency import Consistency
+from milvus_hash.store.schema import MODALITIES
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a collection holds.
+
+    Attributes:
+        into: The modality to search; None for a collection without modalities.
+        asking: The modalities that ask; empty where the searched rows do themselves.
+        rows: Rows to search.
+        total: All rows.
+    """
+
+    into: str | None
+    asking: tuple[str, ...]
+    rows: int
+    total: int
+
+
+def look(connection: Connection, target: Target, into: str | None) -> Look:
+    """Count the rows of a collection, and choose what to search where ``into`` does not say it.
+
+    Raises:
+        InputError: The modality is unknown, or the collection has none.
+        StoreError: Milvus failed, or there are too few rows for an index.
+    """
+    of_modality(into)
+    described = connection.call(f"describing {target.name!r}", "describe_collection", target.name)
+
+    def rows(modality: str | None) -> int:
+        return connection.run(count(target, modality, ""), Consistency())
+
+    fields = {field["name"] for field in described["fields"]}
+    if not fields >= {"item", "modality", "ordinal"}:  # a sidecar; it may have copied a field of one of these names
+        if into is not None:
+            raise InputError(f"into={into!r}: {target.name!r} has no modalities; leave it out")
+        total = rows(None)
+        return _enough(target, Look(None, (), total, total))
+    counts = {modality: rows(modality) for modality in MODALITIES}
+    into = into or max(counts, key=lambda modality: counts[modality])
+    asking = tuple(modality for modality, number in counts.items() if number and modality != into)
+    return _enough(target, Look(into, asking, counts[into], sum(counts.values())))
+
+
+def _enough(target: Target, found: Look) -> Look:
+    if found.rows < LEAST_ROWS:
+        raise StoreError(
+            f"{target.name!r} has {found.rows} rows{f' of {found.into}' if found.into else ''}: Milvus builds no index "
+            f"below {LEAST_ROWS}, so that every search is exact and there is nothing to tune"
+        )
+    return found

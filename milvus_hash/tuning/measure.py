@@ -1,0 +1,96 @@
+"""Recall and time of searches, against an exact answer."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from milvus_hash.query.nearest import nearest
+from milvus_hash.query.target import Key, Row, Scope, Target
+from milvus_hash.store.connection import Connection
+from milvus_hash.store.consistency import Consistency
+
+_AT_ONCE = 50  # queries in one call: an exact search of ten million rows takes some 30 ms for each of them
+_TIMED = 50  # single queries of which the median is taken
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Questions:
+    """Queries with what an exact search says of them.
+
+    Attributes:
+        codes: Their codes uint8 ``(q, bits // 8)``.
+        own: The row that a query is, and that does not count as its answer; None where it is another modality.
+        bounds: Distance of the last exact row int ``(q,)``.
+        counts: Number of exact rows int ``(q,)``: the limit, or what there is.
+    """
+
+    codes: NDArray[np.uint8]
+    own: Sequence[Key | None]
+    bounds: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    def part(self, chosen: slice) -> Questions:
+        """Some of them."""
+        return Questions(self.codes[chosen], self.own[chosen], self.bounds[chosen], self.counts[chosen])
+
+
+class Ruler:
+    """Measures searches of one collection.
+
+    Attributes:
+        limit: Rows per search.
+    """
+
+    def __init__(self, connection: Connection, target: Target, where: str, limit: int) -> None:
+        self.limit = limit
+        self._connection = connection
+        self._target = target
+        self._where = where
+        self._consistency = Consistency("Session")
+
+    def ask(self, codes: NDArray[np.uint8], own: Sequence[Key | None], exact: Mapping[str, int]) -> Questions:
+        """The queries with their exact answers, which search parameters ``exact`` give; those without any are left out.
+
+        Raises:
+            StoreError: Milvus failed.
+        """
+        distances = [[row.distance for row in rows] for rows in self._find(codes, own, exact)]
+        kept = [number for number, found in enumerate(distances) if found]
+        return Questions(
+            codes[kept],
+            [own[number] for number in kept],
+            np.array([distances[number][-1] for number in kept], dtype=np.int64),
+            np.array([len(distances[number]) for number in kept], dtype=np.int64),
+        )
+
+    def recalls(self, questions: Questions, params: Mapping[str, int]) -> NDArray[np.float64]:
+        """Recall of every query float ``(q,)``: rows no farther than the last exact one, over the exact ones."""
+        found = self._find(questions.codes, questions.own, params)
+        near = [sum(row.distance <= bound for row in rows) for rows, bound in zip(found, questions.bounds, strict=True)]
+        return np.array(near, dtype=np.float64) / questions.counts
+
+    def milliseconds(self, questions: Questions, params: Mapping[str, int]) -> float:
+        """Median time of a search with one query."""
+        times = []
+        for code in questions.codes[:_TIMED]:
+            started = time.perf_counter()
+            self._run(code[None], self.limit, params)
+            times.append(time.perf_counter() - started)
+        return round(1000 * statistics.median(times), 3)
+
+    def _find(self, codes: NDArray[np.uint8], own: Sequence[Key | None], params: Mapping[str, int]) -> list[list[Row]]:
+        one_more = self.limit + any(key is not None for key in own)  # the query itself is among the rows
+        found: list[list[Row]] = []
+        for start in range(0, len(codes), _AT_ONCE):
+            found += self._run(codes[start : start + _AT_ONCE], one_more, params)
+        return [[row for row in rows if row.pk != key][: self.limit] for rows, key in zip(found, own, strict=True)]
+
+    def _run(self, codes: NDArray[np.uint8], limit: int, params: Mapping[str, int]) -> list[list[Row]]:
+        scope = Scope(where=self._where, params=params)
+        return self._connection.run(nearest(self._target, codes, scope, limit=limit), self._consistency)

@@ -1,0 +1,88 @@
+"""Float collections as other programs leave them: made by plain pymilvus, without this package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+import numpy as np
+from pymilvus import DataType, MilvusClient
+
+WIDTH = 64
+_numbers = count(1)
+
+
+def clustered(rows: int, *, width: int = WIDTH, seed: int = 0) -> np.ndarray:
+    """Vectors float32 ``(rows, width)`` around thirty centres, as embeddings lie: near to some, far from most."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).standard_normal((30, width))
+    return (centres[rng.integers(30, size=rows)] + 0.5 * rng.standard_normal((rows, width))).astype(np.float32)
+
+
+class FloatCollection:
+    """A collection with a vector, a price and a name for each key."""
+
+    def __init__(
+        self, uri: str, *, text_keys: bool = False, metric: str = "COSINE", kind: str = "FLOAT_VECTOR"
+    ) -> None:
+        self.uri = uri
+        self.name = f"floats_{next(_numbers)}"
+        self.codes = f"{self.name}_codes"
+        self.kind = kind
+        self.client = MilvusClient(uri)
+        schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=True)
+        if text_keys:
+            schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=64)
+        else:
+            schema.add_field("id", DataType.INT64, is_primary=True)
+        schema.add_field("vector", DataType[kind], dim=WIDTH)
+        schema.add_field("price", DataType.INT64)
+        schema.add_field("name", DataType.VARCHAR, max_length=200)
+        index = self.client.prepare_index_params()
+        index.add_index("vector", index_type="FLAT", metric_type=metric)
+        self.client.create_collection(self.name, schema=schema, index_params=index, consistency_level="Strong")
+
+    def put(self, keys: Sequence[Any], vectors: np.ndarray, prices: Sequence[int] | None = None) -> None:
+        prices = range(len(keys)) if prices is None else prices
+        rows = [
+            {"id": key, "vector": self._value(vector), "price": price, "name": f"n{price}", "extra": price % 7}
+            for key, vector, price in zip(keys, vectors, prices, strict=True)
+        ]
+        self.client.upsert(self.name, rows)
+
+    def delete(self, keys: Sequence[Any]) -> None:
+        self.client.delete(self.name, filter=f"id in {list(keys)}")
+
+    def stored(self, name: str = "", fields: Sequence[str] = ("id", "vector", "price", "name", "extra")) -> dict:
+        rows = self.client.query(
+            name or self.name, filter="", limit=10_000, output_fields=list(fields), consistency_level="Strong"
+        )
+        return {row["id"]: {field: row[field] for field in fields} for row in rows}
+
+    def stored_codes(self, *fields: str) -> dict[Any, tuple]:
+        rows = self.stored(self.codes, ("id", "code", *fields))
+        return {key: (row["code"][0], *(row[field] for field in fields)) for key, row in rows.items()}
+
+    def drop(self) -> None:
+        for name in (self.name, self.codes):
+            if self.client.has_collection(name):
+                self.client.drop_collection(name)
+        self.client.close()
+
+    def _value(self, vector: np.ndarray) -> Any:
+        if self.kind == "FLOAT_VECTOR":
+            return vector
+        if self.kind == "FLOAT16_VECTOR":
+            return vector.astype(np.float16)
+        return (vector.view(np.uint32) >> 16).astype(np.uint16).tobytes()  # bfloat16, rounded towards zero
+
+
+@contextmanager
+def float_collection(uri: str, **options: Any) -> Iterator[FloatCollection]:
+    made = FloatCollection(uri, **options)
+    try:
+        yield made
+    finally:
+        made.drop()

@@ -1,0 +1,167 @@
+"""The asyncio collection: the same verbs and answers as the blocking one, many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+
+import numpy as np
+import pytest
+
+from milvus_hash.async_collection import AsyncHashCollection
+from milvus_hash.collection import CodeRow, HashCollection
+from milvus_hash.errors import BundleMismatch, InputError, StoreError
+from milvus_hash.query.plan import SearchOptions
+from milvus_hash.query.question import Asked, ask
+from milvus_hash.record import Record
+from milvus_hash.store.address import ConnectionOptions
+from milvus_hash.store.schema import primary_key
+
+VERBS = [name for name in vars(HashCollection) if name[0] != "_" and callable(getattr(HashCollection, name))]
+GROUPS = {f"Unpack[{group.__name__}]": group for group in (Asked, SearchOptions, ConnectionOptions)}
+CODES = np.random.default_rng(0).integers(0, 256, (400, 8), dtype=np.uint8)
+
+
+def parameters(function) -> set[str]:
+    """The names that a function takes, those in the dictionary of its other keyword arguments included."""
+    found = set()
+    for name, parameter in inspect.signature(function).parameters.items():
+        grouped = parameter.kind is parameter.VAR_KEYWORD
+        found |= GROUPS[parameter.annotation].__annotations__.keys() if grouped else {name}
+    return found
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_verbs_take_what_the_blocking_ones_take(verb):
+    blocking, awaited = getattr(HashCollection, verb), getattr(AsyncHashCollection, verb)
+    assert inspect.iscoroutinefunction(awaited)
+    assert parameters(awaited) == parameters(blocking)
+
+
+def rows(codes=CODES):
+    return [CodeRow(f"i{n}", "image", 0, code, {"n": n}) for n, code in enumerate(codes)]
+
+
+def test_every_verb_gives_what_the_blocking_one_gives(flat_store, tiny_encoder):
+    name = f"async_{flat_store.index}_{time.monotonic_ns()}"
+
+    async def check():
+        async with await AsyncHashCollection.create(name, tiny_encoder, uri=flat_store.uri, timeout=60) as awaited:
+            assert await awaited.add_codes(rows()) == len(CODES)
+            assert (await awaited.add([Record(id="t", texts=("a red flower",))])).written == 1
+            await awaited.flush()
+            with HashCollection.open(name, tiny_encoder, uri=flat_store.uri, timeout=60) as blocking:
+                assert await awaited.count("image", "n < 7") == blocking.count("image", "n < 7") == 7
+                for options in ({}, {"complete": True}, {"filter": "n > 5", "offset": 2, "output_fields": ["n"]}):
+                    expected = blocking.search(text="a red flower", **options)
+                    assert await awaited.search(text="a red flower", **options) == expected
+                    assert len(expected) >= 8
+                assert await awaited.search_codes(CODES[:3], limit=2) == blocking.search_codes(CODES[:3], limit=2)
+                queries = [tiny_encoder.query(text=text) for text in ("a", "b")]
+                found = await awaited.search_many(queries, rescore=True)
+                assert found == blocking.search_many(queries, rescore=True)
+                near = await awaited.within(20, code=CODES[0])
+                assert near == blocking.within(20, code=CODES[0])
+                assert near[0].item == "i0"
+                got = await awaited.get(["i3", "t"])
+                assert [row.item for row in got] == ["i3", "t"]
+                assert bytes(got[0].code) == CODES[3].tobytes()
+                keys = [primary_key(item, "image", 0) for item in ("i1", "absent")]
+                assert await awaited.existing(keys) == {keys[0]}
+            await awaited.drop()
+        assert not await AsyncHashCollection.exists(name, uri=flat_store.uri)
+
+    asyncio.run(check())
+
+
+def test_many_searches_at_once_are_each_right(flat_store, tiny_encoder):
+    with flat_store.create() as collection:
+        collection.add_codes(rows())
+
+        async def search_all():
+            async with await AsyncHashCollection.open(collection.name, tiny_encoder, uri=flat_store.uri) as awaited:
+                return await asyncio.gather(*(awaited.search(code=code, limit=1) for code in CODES[:50]))
+
+        found = asyncio.run(search_all())
+        assert [(hits[0].item, hits[0].distance) for hits in found] == [(f"i{n}", 0) for n in range(50)]
+
+
+def test_a_search_sees_what_was_written_before_it(flat_store, tiny_encoder):
+    """On a server a session read would miss what another client of the process has just written."""
+    collection = flat_store.create()
+
+    async def check():
+        awaited = AsyncHashCollection(collection)
+        for n in range(5):
+            await awaited.add_codes([CodeRow(f"i{n}", "image", 0, CODES[n])])
+            assert (await awaited.search(code=CODES[n], limit=1))[0].item == f"i{n}"
+        await awaited.close()
+
+    asyncio.run(check())
+
+
+def test_encoding_leaves_the_loop_free(lite_store, monkeypatch):
+    """A clock on the loop goes on ticking while a question is being encoded; were it blocked, this would fail."""
+    ticks = 0
+
+    def slow_ask(*args, **asked):
+        before, end = ticks, time.monotonic() + 5
+        while ticks < before + 3:
+            assert time.monotonic() < end, "the loop is blocked"
+            time.sleep(0.01)
+        return ask(*args, **asked)
+
+    async def clock():
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.01)
+            ticks += 1
+
+    async def check():
+        ticking = asyncio.create_task(clock())
+        async with AsyncHashCollection(lite_store.create()) as awaited:
+            assert await awaited.search(text="a red flower") == []
+        ticking.cancel()
+
+    monkeypatch.setattr("milvus_hash.async_collection.ask", slow_ask)
+    asyncio.run(check())
+
+
+def test_a_cancelled_call_leaves_it_usable(flat_store):
+    collection = flat_store.create()
+    collection.add_codes(rows())
+
+    async def check():
+        awaited = AsyncHashCollection(collection)
+        for pause in (0, 0.001, 0.005, 0.02):
+            tasks = [asyncio.create_task(awaited.search(code=code)) for code in CODES[:20]]
+            await asyncio.sleep(pause)
+            for task in tasks[::2]:
+                task.cancel()
+            done = await asyncio.gather(*tasks, return_exceptions=True)
+            assert [hits for hits in done[1::2] if isinstance(hits, Exception)] == []
+        assert await awaited.count() == len(CODES)
+        await awaited.close()
+        assert await awaited.count() == len(CODES)  # a closed one opens itself again
+        await awaited.close()
+
+    asyncio.run(check())
+
+
+def test_errors_are_those_of_the_blocking_one(lite_store, tiny_encoder, other_encoder):
+    collection = lite_store.create()
+
+    async def check():
+        with pytest.raises(BundleMismatch):
+            await AsyncHashCollection.open(collection.name, other_encoder, uri=lite_store.uri)
+        async with AsyncHashCollection(collection) as awaited:
+            with pytest.raises(InputError, match="limit=0"):
+                await awaited.search(text="a", limit=0)
+            with pytest.raises(StoreError, match=r"the filter 'nonsense ==' on"):
+                await awaited.search(text="a", filter="nonsense ==")
+            collection._connection.call("dropping", "drop_collection", collection.name)
+            with pytest.raises(StoreError, match=f"searching '{collection.name}'"):
+                await awaited.search(text="a")
+
+    asyncio.run(check())
