@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from milvus_hash.errors import StoreError
-from milvus_hash.query.filters import of_modality
+from milvus_hash.query.filters import of_modality, rows_of_modality
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.rows import count, existing
 from milvus_hash.query.stored import as_bytes
-from milvus_hash.query.target import CODE, Scope, Target
+from milvus_hash.query.target import CODE, Scope, Target, target_of
 from milvus_hash.store import catalog
 from milvus_hash.store.call import Call, Result, Steps
 from milvus_hash.store.connection import Connection
@@ -122,7 +122,7 @@ def _switch(
     problems = list(_too_few(rows, at_least or {}, "asked for"))
     if before is not None and at_least is None:
         try:
-            old = _target(catalog.describe(connection, before))
+            old = target_of(catalog.describe(connection, before), lite=False)
             rows_before = _run(connection, _rows(old))
             problems += [*_too_few(rows, rows_before, f"in {before!r}"), *_run(connection, _missing(old, target))]
         except StoreError as error:
@@ -159,11 +159,7 @@ def _open(connection: Connection, name: str, encoder: Encoder) -> Target:
         raise StoreError(f"{name!r} is an alias itself, of {shape.name!r}: name the collection")
     catalog.check_bundle(name, shape.made_by, encoder)
     connection.call(f"loading {name!r}", "load_collection", name)
-    return _target(shape)
-
-
-def _target(shape: catalog.Shape) -> Target:
-    return Target(shape.name, shape.made_by.bits, shape.index.kind, params=shape.index.search)
+    return target_of(shape, lite=False)
 
 
 def _before(connection: Connection, alias: str) -> str | None:
@@ -215,7 +211,7 @@ def _not_found(target: Target) -> Steps[list[str]]:
         if not sample:
             continue
         codes = np.stack([np.frombuffer(as_bytes(row[CODE]), dtype=np.uint8) for row in sample])
-        found = yield from nearest(target, codes, Scope(where=of_modality(modality)), limit=1)
+        found = yield from nearest(target, codes, Scope(modality=modality), limit=1)
         missed = sum(not rows or rows[0].distance > 0 for rows in found)
         if missed > _MAY_MISS * len(sample):
             problems.append(f"{missed} of {len(sample)} {modality} rows looked for are not found by their own codes")
@@ -225,7 +221,7 @@ def _not_found(target: Target) -> Steps[list[str]]:
 def _sample(target: Target, modality: str) -> Steps[list[dict[str, Any]]]:
     arguments = {
         "collection_name": target.name,
-        "filter": of_modality(modality),
+        **rows_of_modality(target, modality, ""),
         "limit": _SAMPLE,
         "output_fields": [target.pk, CODE],
     }

@@ -1,8 +1,9 @@
 """A collection of codes in Milvus: create or open it, write to it, search it.
 
 One row per (item, modality, ordinal): ``pk`` (``item#modality#ordinal``, the item percent-encoded), ``item``,
-``modality`` (the partition key, except on Milvus 2.3), ``ordinal``, ``code`` (BINARY_VECTOR), declared metadata
-fields, and a dynamic field for all other metadata. The collection's description says whose codes they are.
+``modality`` (each has a partition of its name, except on Milvus Lite), ``ordinal``, ``code`` (BINARY_VECTOR),
+declared metadata fields, and a dynamic field for all other metadata. The collection's description says whose codes
+they are.
 
 **What a search sees.** All rows that this process wrote, and all that others wrote before the collection was
 opened: the first read after opening or writing is a *strong* one in Milvus' terms, which takes up to 0.2 s on a
@@ -14,6 +15,8 @@ strong, and as fast.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +27,7 @@ from milvus_hash.query.hits import Hit
 from milvus_hash.query.plan import Options, SearchOptions, find, find_within
 from milvus_hash.query.question import Asked, Parts, Query, ask
 from milvus_hash.query.rows import count, existing, rows_of
-from milvus_hash.query.target import Target
+from milvus_hash.query.target import target_of
 from milvus_hash.store import catalog
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.call import Result, Steps
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
     from milvus_hash.record import Record, Reject
 
 __all__ = ["CodeRow", "HashCollection", "primary_key"]
+
+_modality = itemgetter("modality")
 
 
 class HashCollection:
@@ -78,10 +83,7 @@ class HashCollection:
         self.uri = connection.uri
         self._connection = connection
         self._consistency = consistency or Consistency()
-        index = shape.index
-        self._target = Target(
-            name, self.bits, index.kind, lite=connection.lite, params=index.search, exact_params=index.exact
-        )
+        self._target = target_of(shape, lite=connection.lite)
 
     def __repr__(self) -> str:
         return f"HashCollection({self.name!r}, bits={self.bits}, index={self.index!r}, uri={self.uri!r})"
@@ -203,7 +205,11 @@ class HashCollection:
         """
 
         def send(batch: list[dict[str, Any]]) -> None:
-            self._call("writing to", "upsert", self.name, batch)
+            if not self._target.partitioned:
+                self._call("writing to", "upsert", self.name, batch)
+                return
+            for modality, rows in groupby(sorted(batch, key=_modality), _modality):
+                self._call("writing to", "upsert", self.name, list(rows), partition_name=modality)
 
         try:
             return write(rows, self.bits // 8, send, at_once=1 if self._connection.lite else 2)

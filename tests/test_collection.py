@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 import pytest
 
 from milvus_hash.collection import CodeRow, HashCollection, primary_key
 from milvus_hash.errors import BundleMismatch, InputError, StoreError
-from milvus_hash.store.schema import MODALITIES, PARTITIONS
+from milvus_hash.store.schema import MODALITIES
 
 NASTY = [
     "it's",
@@ -273,9 +271,20 @@ def test_what_cannot_be_created(lite_uri, tiny_encoder, options, message):
     assert not HashCollection.exists("never", uri=lite_uri)
 
 
-def test_every_modality_has_a_partition_of_its_own():
-    """Milvus' rule, crc32 of the key modulo partitions; servers before 2.4 get no partition key (see catalog)."""
-    assert len({zlib.crc32(modality.encode()) % PARTITIONS for modality in MODALITIES}) == len(MODALITIES)
+def test_every_modality_has_a_partition_of_its_own(server_uri, tiny_encoder):
+    rows = [row for modality in MODALITIES for row in rows_of(random_codes(30), modality)]
+    with HashCollection.create("parts", tiny_encoder, uri=server_uri, timeout=60) as collection:
+        try:
+            for _ in range(2):  # the second time replaces, in the partition of each row
+                collection.add_codes(rows)
+            for modality in MODALITIES:
+                found = collection._connection.client.query(
+                    "parts", partition_names=[modality], output_fields=["modality"], filter='pk > ""', timeout=60
+                )
+                assert [row["modality"] for row in found] == [modality] * 30
+            assert collection.count() == len(rows)
+        finally:
+            collection.drop()
 
 
 def test_add_encodes_records(lite_store, tmp_path):

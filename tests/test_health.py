@@ -183,8 +183,8 @@ def test_what_the_backends_can_do(flat_store):
 @pytest.mark.parametrize(
     ("version", "there"),
     [
-        ("v2.4.1", {"partition key", "hybrid search"}),
-        ("v2.6.4", {"partition key", "hybrid search", "filter templates", "HNSW on codes"}),
+        ("v2.4.1", {"hybrid search"}),
+        ("v2.6.4", {"hybrid search", "filter templates", "HNSW on codes"}),
         ("cloud", set()),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.query.target import Target
@@ -14,15 +15,39 @@ from milvus_hash.store.schema import MODALITIES
 _TEMPLATES_SINCE = (2, 5)
 
 
+def check_modality(modality: str | None) -> str | None:
+    """A modality that there is, or None for all of them.
+
+    Raises:
+        InputError: It is unknown.
+    """
+    if modality is not None and modality not in MODALITIES:
+        raise InputError(f"unknown modality {modality!r}; use one of {', '.join(MODALITIES)}")
+    return modality
+
+
 def of_modality(modality: str | None) -> str:
     """The filter for rows of one modality; empty, which is all rows, for None.
 
     Raises:
         InputError: The modality is unknown.
     """
-    if modality is not None and modality not in MODALITIES:
-        raise InputError(f"unknown modality {modality!r}; use one of {', '.join(MODALITIES)}")
+    check_modality(modality)
     return "" if modality is None else f'modality == "{modality}"'
+
+
+def rows_of_modality(target: Target, modality: str | None, condition: str) -> dict[str, Any]:
+    """Arguments of a search or query for the rows of one modality that meet a condition.
+
+    Where the modality has a partition, naming it costs nothing; a filter looks at every row.
+
+    Raises:
+        InputError: The modality is unknown.
+    """
+    check_modality(modality)
+    if modality is None or not target.partitioned:
+        return {"filter": both(of_modality(modality), condition)}
+    return {"filter": condition, "partition_names": [modality]}
 
 
 def check_condition(condition: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from milvus_hash.codes import Codes
-from milvus_hash.query.filters import both
+from milvus_hash.query.filters import both, rows_of_modality
 from milvus_hash.query.target import CODE, Row, Scope, Target, to_rows
 from milvus_hash.store.call import Call, Steps
 
@@ -55,6 +55,8 @@ def search_arguments(
         "output_fields": list(scope.output_fields),
         "search_params": search_params,
     }
+    if scope.modality is not None:
+        arguments |= rows_of_modality(target, scope.modality, arguments["filter"])
     if scope.filter_params:
         arguments["filter_params"] = dict(scope.filter_params)
     return arguments

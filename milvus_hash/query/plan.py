@@ -11,7 +11,7 @@ import numpy as np
 from milvus_hash.codes import Codes
 from milvus_hash.errors import InputError
 from milvus_hash.query.fields import check_names, check_output_names
-from milvus_hash.query.filters import check_condition, check_templates, of_modality
+from milvus_hash.query.filters import check_condition, check_modality, check_templates
 from milvus_hash.query.group import first_of_each_item, nearest_items
 from milvus_hash.query.hits import Hit, to_hits
 from milvus_hash.query.nearest import nearest
@@ -135,7 +135,7 @@ def _scope(target: Target, options: Options, fields: Collection[str]) -> Steps[S
     check_output_names(names, fields)
     scope = Scope(
         filter=check_condition(options.filter),
-        where=of_modality(options.into),
+        modality=check_modality(options.into),
         filter_params=options.filter_params,
         output_fields=(*fields, "$meta") if names is None else tuple(names),
         params=options.search_params,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from milvus_hash.codes import check, pack
 from milvus_hash.errors import InputError
-from milvus_hash.query.filters import check_condition, of_modality
+from milvus_hash.query.filters import check_condition
 from milvus_hash.query.nearest import search_arguments
 from milvus_hash.query.target import CODE, Scope, Target, check_limit
 
@@ -99,7 +99,13 @@ class Query:
         """
         check_limit(limit, offset)
         target = Target("", self.bits, "")
-        scope = Scope(check_condition(filter), of_modality(into), filter_params, tuple(output_fields), search_params)
+        scope = Scope(
+            check_condition(filter),
+            into,
+            filter_params=filter_params,
+            output_fields=tuple(output_fields),
+            params=search_params,
+        )
         arguments = search_arguments(target, scope, limit=limit, offset=offset)
         del arguments["collection_name"]
         return {**arguments, "anns_field": field, "data": [self.code.tobytes()]}

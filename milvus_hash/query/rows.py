@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from milvus_hash.errors import InputError
-from milvus_hash.query.filters import both, check_condition, of_modality
+from milvus_hash.query.filters import check_condition, check_modality, rows_of_modality
 from milvus_hash.query.stored import KEYS_PER_CALL
 from milvus_hash.query.target import CODE, Target
 from milvus_hash.store.call import Call, Steps
@@ -26,7 +26,7 @@ def rows_of(
     """
     if isinstance(items, str):
         raise InputError(f"get() takes a list of items; write [{items!r}]")
-    of_modality(modality)
+    check_modality(modality)
     wanted = [encode_item(item) + (f"#{modality}" if modality else "") for item in dict.fromkeys(items)]
     rows: list[CodeRow] = []
     for start in range(0, len(wanted), _ITEMS_PER_CALL):
@@ -65,13 +65,13 @@ def count(target: Target, modality: str | None, condition: str) -> Steps[int]:
         InputError: The modality is unknown.
         StoreError: Milvus failed, or refused the condition.
     """
-    both_conditions = both(of_modality(modality), check_condition(condition))
+    rows = rows_of_modality(target, modality, check_condition(condition))
     counting = {"collection_name": target.name}
     if target.lite:
         any_row = {**counting, "filter": "", "limit": 1}
         if not (yield Call(f"counting {target.name!r}", "query", any_row)):
             return 0  # Milvus Lite dies of count(*) on a collection without rows
     doing = f"the filter {condition!r} on" if condition else "counting"
-    arguments = {**counting, "filter": both_conditions, "output_fields": ["count(*)"], "consistency_level": "Strong"}
+    arguments = {**counting, **rows, "output_fields": ["count(*)"], "consistency_level": "Strong"}
     answer = yield Call(f"{doing} {target.name!r}", "query", arguments, read=False)  # at a level of its own
     return int(answer[0]["count(*)"])

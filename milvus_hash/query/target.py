@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from milvus_hash.errors import InputError
+
+if TYPE_CHECKING:
+    from milvus_hash.store.catalog import Shape
 
 CODE = "code"
 """The field of the codes, in every collection of this package."""
@@ -27,6 +30,7 @@ class Target:
         bits: Code length.
         index: ``BIN_FLAT``, ``BIN_IVF_FLAT`` or ``HNSW``.
         pk: Name of the primary key.
+        partitioned: Whether the rows of each modality are in a partition of its name.
         lite: Whether it lives in Milvus Lite, whose searches cannot return codes.
         params: Search parameters of the index (``nprobe``, ``ef``) unless a search brings its own.
         exact_params: Search parameters with which the index is exact, or as near as it gets.
@@ -36,9 +40,24 @@ class Target:
     bits: int
     index: str
     pk: str = "pk"
+    partitioned: bool = False
     lite: bool = False
     params: Mapping[str, int] = field(default_factory=dict)
     exact_params: Mapping[str, int] = field(default_factory=dict)
+
+
+def target_of(shape: Shape, *, lite: bool) -> Target:
+    """A collection of this package as searches see it."""
+    made_by, index = shape.made_by, shape.index
+    return Target(
+        shape.name,
+        made_by.bits,
+        index.kind,
+        partitioned=made_by.partitioned,
+        lite=lite,
+        params=index.search,
+        exact_params=index.exact,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +81,15 @@ class Scope:
 
     Attributes:
         filter: The user's Milvus expression; empty for all rows.
-        where: A condition of this package beside it, such as the modality.
+        modality: Of the rows; None for all, and for collections without modalities.
+        where: A condition of this package beside both, such as a range of primary keys.
         filter_params: Values for the ``{name}`` templates of the filter, on servers that know them (2.5 and later).
         output_fields: Names of fields to return.
         params: Search parameters of the index for this search alone.
     """
 
     filter: str = ""
+    modality: str | None = None
     where: str = ""
     filter_params: Mapping[str, Any] | None = None
     output_fields: tuple[str, ...] = ()

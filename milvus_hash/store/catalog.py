@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from milvus_hash.errors import BundleMismatch, StoreError
 from milvus_hash.store.building import create_index, remembered
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.index import Index, index_of, resolve
-from milvus_hash.store.schema import PARTITIONS, Provenance, build_schema, declared_fields
+from milvus_hash.store.schema import MODALITIES, Provenance, build_schema, declared_fields
 
 if TYPE_CHECKING:
     from milvus_hash.encoder import Encoder
@@ -43,35 +42,23 @@ def create(
         InputError: Index, rows or fields cannot be used.
     """
     index = resolve(kind, lite=connection.lite, rows=expected_rows)
-    partitioned = connection.lite or _upserts_to_partitions(connection)
-    schema = build_schema(made_by, fields, partitioned=partitioned)
+    made_by = replace(made_by, partitioned=not connection.lite)  # Milvus Lite has no partitions
+    schema = build_schema(made_by, fields)
     if exists(connection, name):
         raise StoreError(
             f"collection {name!r} exists in {connection.uri}: open it with HashCollection.open({name!r}, ...), "
             "or name another one"
         )
-    options: dict[str, Any] = {"schema": schema, "consistency_level": "Session"}
-    if partitioned and not connection.lite:  # Milvus Lite takes the key and has no partitions
-        options["num_partitions"] = PARTITIONS
-    connection.call(f"creating {name!r}", "create_collection", name, **options)
+    connection.call(f"creating {name!r}", "create_collection", name, schema=schema, consistency_level="Session")
     try:
+        for modality in MODALITIES if made_by.partitioned else ():
+            connection.call(f"adding the partition {modality!r} to {name!r}", "create_partition", name, modality)
         create_index(connection, name, index)
         connection.call(f"loading {name!r}", "load_collection", name)
     except BaseException:  # half a collection would stand in the way of the next try
         connection.call(f"dropping the unfinished {name!r}", "drop_collection", name)
         raise
     return Shape(made_by, index, dict(fields), name)
-
-
-def _upserts_to_partitions(connection: Connection) -> bool:
-    """Whether an upsert puts rows into the partition of their key.
-
-    Milvus 2.3 up to 2.3.9 chooses the partition by the wrong field (milvus#30607), so that a filter on the key
-    misses most rows; up to 2.3.12 deleted rows may come back (milvus#31548). There ``modality`` is a plain field.
-    """
-    version = connection.call("asking for the version", "get_server_version")
-    found = re.match(r"v?(\d+)\.(\d+)", version)  # Zilliz Cloud gives no number, and is newer
-    return found is None or (int(found[1]), int(found[2])) >= (2, 4)
 
 
 def exists(connection: Connection, name: str) -> bool:

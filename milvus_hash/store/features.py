@@ -10,14 +10,13 @@ from milvus_hash.errors import StoreError
 from milvus_hash.store.connection import Connection
 
 _BY_VERSION = {
-    "partition key": (2, 4, 0),  # as this package needs it: see store.catalog
     "hybrid search": (2, 4, 0),
     "filter templates": (2, 5, 0),
     "HNSW on codes": (2, 6, 4),
 }
 """Versions from which Milvus documents a feature, or its sources have it."""
 
-_NONE_ON_LITE = ("partition key", "filter templates", "HNSW on codes")
+_NONE_ON_LITE = ("filter templates", "HNSW on codes")
 
 
 @dataclass(frozen=True, slots=True)

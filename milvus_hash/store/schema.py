@@ -25,9 +25,6 @@ MAX_ITEM_BYTES = 4096
 _MAX_PK_BYTES = 3 * MAX_ITEM_BYTES + 64  # percent-encoding triples a byte at worst
 _MAX_TEXT_BYTES = 65535  # the longest VARCHAR of Milvus
 _QUOTED = [quote(chr(code), safe="") for code in range(128)]
-PARTITIONS = 10
-"""Of a collection on a server. Milvus deals rows out by crc32(modality) % partitions: with ten, each of the four
-modalities has one of its own; Milvus' default of 64 would only make more of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +35,7 @@ class Provenance:
         bundle: The bundle's name.
         fingerprint: The bundle's fingerprint.
         bits: Code length.
+        partitioned: Whether the rows of each modality are in a partition of its name.
         bit_order: ``msb``: the first bit is the most significant one of the first byte.
         format_version: Of this layout.
     """
@@ -45,6 +43,7 @@ class Provenance:
     bundle: str
     fingerprint: str
     bits: int
+    partitioned: bool = False
     bit_order: str = "msb"
     format_version: int = FORMAT_VERSION
 
@@ -135,13 +134,12 @@ def is_primary_key(key: str) -> bool:
     return _KEY.fullmatch(key) is not None
 
 
-def build_schema(provenance: Provenance, fields: Mapping[str, type], *, partitioned: bool) -> CollectionSchema:
+def build_schema(provenance: Provenance, fields: Mapping[str, type]) -> CollectionSchema:
     """The schema of a collection with the declared metadata ``fields``.
 
     Args:
         provenance: Whose codes it will hold.
         fields: Names and types of the declared fields.
-        partitioned: Whether ``modality`` is the partition key.
 
     Raises:
         InputError: A field has a reserved name or a type other than str, int, float or bool.
@@ -157,7 +155,7 @@ def build_schema(provenance: Provenance, fields: Mapping[str, type], *, partitio
     schema = MilvusClient.create_schema(enable_dynamic_field=True, description=provenance.dumps())
     schema.add_field("pk", DataType.VARCHAR, is_primary=True, max_length=_MAX_PK_BYTES)
     schema.add_field("item", DataType.VARCHAR, max_length=MAX_ITEM_BYTES)
-    schema.add_field("modality", DataType.VARCHAR, max_length=16, is_partition_key=partitioned)
+    schema.add_field("modality", DataType.VARCHAR, max_length=16)
     schema.add_field("ordinal", DataType.INT64)
     schema.add_field("code", DataType.BINARY_VECTOR, dim=provenance.bits)
     for name, kind in fields.items():

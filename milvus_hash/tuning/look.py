@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from milvus_hash.errors import InputError, StoreError
-from milvus_hash.query.filters import of_modality
+from milvus_hash.query.filters import check_modality
 from milvus_hash.query.rows import count
 from milvus_hash.query.target import Target
 from milvus_hash.store.building import LEAST_ROWS
@@ -38,7 +38,7 @@ def look(connection: Connection, target: Target, into: str | None) -> Look:
         InputError: The modality is unknown, or the collection has none.
         StoreError: Milvus failed, or there are too few rows for an index.
     """
-    of_modality(into)
+    check_modality(into)
     described = connection.call(f"describing {target.name!r}", "describe_collection", target.name)
 
     def rows(modality: str | None) -> int:

@@ -47,11 +47,11 @@ class Ruler:
         limit: Rows per search.
     """
 
-    def __init__(self, connection: Connection, target: Target, where: str, limit: int) -> None:
+    def __init__(self, connection: Connection, target: Target, into: str | None, limit: int) -> None:
         self.limit = limit
         self._connection = connection
         self._target = target
-        self._where = where
+        self._into = into
         self._consistency = Consistency("Session")
 
     def ask(self, codes: NDArray[np.uint8], own: Sequence[Key | None], exact: Mapping[str, int]) -> Questions:
@@ -92,5 +92,5 @@ class Ruler:
         return [[row for row in rows if row.pk != key][: self.limit] for rows, key in zip(found, own, strict=True)]
 
     def _run(self, codes: NDArray[np.uint8], limit: int, params: Mapping[str, int]) -> list[list[Row]]:
-        scope = Scope(where=self._where, params=params)
+        scope = Scope(modality=self._into, params=params)
         return self._connection.run(nearest(self._target, codes, scope, limit=limit), self._consistency)

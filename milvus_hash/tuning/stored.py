@@ -43,6 +43,7 @@ def stored_collection(connection: Connection, name: str) -> StoredCollection:
         made_by.bits,
         index.kind,
         pk=key,
+        partitioned=made_by.partitioned,
         lite=connection.lite,
         params=index.search,
         exact_params=index.exact,

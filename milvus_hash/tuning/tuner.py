@@ -178,7 +178,7 @@ class _Run:
         rebuild(self.connection, self.target.name, index, self.say)
 
     def _ruler(self) -> Ruler:
-        return Ruler(self.connection, self.target, of_modality(self.asked.into), self.limit)
+        return Ruler(self.connection, self.target, self.asked.into, self.limit)
 
     def _questions(self, exact: Mapping[str, int]) -> tuple[Questions, Questions]:
         """Queries to fit with and queries to hold out, with their exact answers."""
