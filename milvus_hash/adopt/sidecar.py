@@ -11,7 +11,7 @@ from milvus_hash.adopt.source import Source
 from milvus_hash.errors import BundleMismatch, InputError, StoreError
 from milvus_hash.query.target import CODE, Target
 from milvus_hash.store import catalog
-from milvus_hash.store.building import create_index, describe_index, remembered
+from milvus_hash.store.building import create_index, describe_index, drop_if_unfinished, remembered
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.index import Index, index_of, resolve
 from milvus_hash.store.schema import Provenance
@@ -84,18 +84,16 @@ def create(
         InputError: A field cannot be copied, or the index is unknown.
         StoreError: A collection of this name exists, or Milvus fails.
     """
-    index = resolve(kind, lite=connection.lite)
+    stats = connection.call(f"counting {source.name!r}", "get_collection_stats", source.name)  # near enough
+    index = resolve(kind, lite=connection.lite, rows=int(stats["row_count"]))
     adopted = Adopted(source.name, source.vector_field, source.metric, source.pk, tuple(fields))
     schema = _schema(source, made_by, adopted)
     if catalog.exists(connection, name):
         raise StoreError(f"collection {name!r} exists in {connection.uri}: name another one")
     connection.call(f"creating {name!r}", "create_collection", name, schema=schema, consistency_level="Session")
-    try:
+    with drop_if_unfinished(connection, name):
         create_index(connection, name, index)
         connection.call(f"loading {name!r}", "load_collection", name)
-    except BaseException:  # half a collection would stand in the way of the next try
-        connection.call(f"dropping the unfinished {name!r}", "drop_collection", name)
-        raise
     return read(connection, name)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from milvus_hash.errors import InputError, StoreError
@@ -42,6 +42,17 @@ def create_index(connection: Connection, name: str, index: Index) -> None:
         raise StoreError(
             f"{error}; codes have had HNSW since Milvus 2.6.4: use index='BIN_IVF_FLAT' there, or 'BIN_FLAT'"
         ) from None
+
+
+@contextmanager
+def drop_if_unfinished(connection: Connection, name: str) -> Iterator[None]:
+    """Drop collection ``name`` if what makes it complete fails: half of one would stand in the way of the next try."""
+    try:
+        yield
+    except BaseException:
+        with suppress(StoreError):  # without the right to drop: what failed first is the error to report
+            connection.call(f"dropping the unfinished {name!r}", "drop_collection", name)
+        raise
 
 
 def rebuild(connection: Connection, name: str, index: Index, say: Say) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from milvus_hash.errors import BundleMismatch, StoreError
-from milvus_hash.store.building import create_index, remembered
+from milvus_hash.store.building import create_index, drop_if_unfinished, remembered
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.index import Index, index_of, resolve
 from milvus_hash.store.schema import MODALITIES, Provenance, build_schema, declared_fields
@@ -50,14 +50,11 @@ def create(
             "or name another one"
         )
     connection.call(f"creating {name!r}", "create_collection", name, schema=schema, consistency_level="Session")
-    try:
+    with drop_if_unfinished(connection, name):
         for modality in MODALITIES if made_by.partitioned else ():
             connection.call(f"adding the partition {modality!r} to {name!r}", "create_partition", name, modality)
         create_index(connection, name, index)
         connection.call(f"loading {name!r}", "load_collection", name)
-    except BaseException:  # half a collection would stand in the way of the next try
-        connection.call(f"dropping the unfinished {name!r}", "drop_collection", name)
-        raise
     return Shape(made_by, index, dict(fields), name)
 
 
