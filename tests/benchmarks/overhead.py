@@ -20,7 +20,7 @@ import numpy as np
 from backends import BACKENDS, backend_uri, clustered_codes, encoder_of, interleaved, median_ratio, settle
 
 from milvus_hash import CodeRow, Encoder, HashCollection
-from milvus_hash.query.filters import one_of
+from milvus_hash.query.filters import one_of, rows_of_modality
 from milvus_hash.query.question import Query
 
 Call: TypeAlias = Callable[[int], object]
@@ -33,12 +33,13 @@ def pairs(collection: HashCollection, codes: list[bytes], queries: list[Query]) 
     """The calls that take turns: plain ones, and those with rescoring."""
     client = collection._connection.client
     params = {"metric_type": "HAMMING", "params": dict(collection._target.params)}
+    images = rows_of_modality(collection._target, "image", "")  # the same condition, made once
 
     def unread(repeat: int, limit: int = LIMIT) -> Any:
         return client.search(
             collection.name,
             [codes[repeat % QUERIES]],
-            filter='modality == "image"',
+            **images,
             limit=limit,
             output_fields=["$meta"],
             search_params=params,
