@@ -18,6 +18,7 @@ from backends import BACKENDS, any_encoder, backend_uri, interleaved
 from milvus_hash import CodeRow, Encoder, HashCollection
 from milvus_hash.bundle import TextInput
 from milvus_hash.media.text import Tokenizer
+from milvus_hash.query.filters import rows_of_modality
 from milvus_hash.runtime import open_session
 
 TEXTS = ["a red flower", "a dog and a cat", "a house with a tree", "a blue bus", "the bird of the person"]
@@ -37,6 +38,7 @@ def measure(backend: str, encoder: Encoder, count: int, repeats: int) -> dict[st
         )
         collection.flush()
         client = collection._connection.client
+        images = rows_of_modality(collection._target, "image", "")
 
         def bare(repeat: int) -> object:
             input_ids, attention_mask = tokenize([TEXTS[repeat % len(TEXTS)]])
@@ -44,7 +46,7 @@ def measure(backend: str, encoder: Encoder, count: int, repeats: int) -> dict[st
             return client.search(
                 "search",
                 [code[0].tobytes()],
-                filter='modality == "image"',
+                **images,
                 limit=10,
                 output_fields=["$meta"],
                 anns_field="code",

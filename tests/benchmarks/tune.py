@@ -41,7 +41,7 @@ def fill(collection: HashCollection, codes: NDArray[np.uint8]) -> None:
             {"pk": f"{n:09}#image#0", "item": f"{n:09}", "modality": "image", "ordinal": 0, "code": code.tobytes()}
             for n, code in enumerate(codes[start : start + _BATCH], start=start)
         ]
-        collection._connection.call("writing", "insert", collection.name, rows)
+        collection._connection.call("writing", "insert", collection.name, rows, partition_name="image")
 
 
 def bounds(queries: NDArray[np.uint8], codes: NDArray[np.uint8], limit: int) -> NDArray[np.uint16]:
