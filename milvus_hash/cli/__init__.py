@@ -50,7 +50,7 @@ class _Verbs(click.Group):
 )
 @click.version_option(__version__, prog_name="milvus-hash")
 def main() -> None:
-    """Find pictures with words, and words with pictures, by binary codes in Milvus.
+    """Find pictures, clips and texts with words, pictures and clips, by binary codes in Milvus.
 
     Every verb has its own --help with examples.
     """

@@ -7,7 +7,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from milvus_hash.extras import require
+from milvus_hash.figure import new_figure
 
 if TYPE_CHECKING:
     from milvus_hash.evaluate.compare import Comparison
@@ -23,13 +23,8 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
     Raises:
         MissingExtra: matplotlib is not installed.
     """
-    require("matplotlib", "eval")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     tasks = list(dict.fromkeys(line.score.task for line in comparison.lines))
-    figure = Figure(figsize=(15, 1.5 + 4.5 * len(tasks)), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)  # no window system, and no global state as pyplot has
+    figure = new_figure(15, 1.5 + 4.5 * len(tasks))
     styles = _styles(comparison)
     grid = figure.subplots(len(tasks), 3, squeeze=False)
     for row, task in zip(grid, tasks, strict=True):

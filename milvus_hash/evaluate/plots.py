@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from milvus_hash.extras import require
+from milvus_hash.figure import new_figure
 
 if TYPE_CHECKING:
     from milvus_hash.evaluate.report import Report
@@ -20,12 +20,7 @@ def draw(report: Report, path: Path) -> None:
     Raises:
         MissingExtra: matplotlib is not installed.
     """
-    require("matplotlib", "eval")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(15, 6), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)  # no window system, and no global state as pyplot has
+    figure = new_figure(15, 6)
     curve, at_k, balance = figure.subplots(1, 3)
     _draw_tasks(report, curve, at_k)
     _draw_balance(report, balance)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from milvus_hash.store import clients, lite
-from milvus_hash.store.address import Address
+from milvus_hash.store.address import DEFAULT_URI, Address
 from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.faults import Deadline, errors, failed, is_not_loaded, passes, refused
@@ -33,7 +33,7 @@ class Connection:
 
     def __init__(
         self,
-        uri: str = "milvus_hash.db",
+        uri: str = DEFAULT_URI,
         token: str = "",
         db: str = "",
         timeout: float = 30.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from milvus_hash.extras import require
+from milvus_hash.figure import new_figure
 from milvus_hash.tuning.result import Point, Tuning
 
 _COLOURS = ("#0b6e99", "#edae49", "#66a182")
@@ -16,12 +16,7 @@ def draw(tuning: Tuning, path: Path) -> None:
     Raises:
         MissingExtra: matplotlib is not installed.
     """
-    require("matplotlib", "eval")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 6), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)  # no window system, and no global state as pyplot has
+    figure = new_figure(9, 6)
     axes = figure.subplots()
     curves: dict[str, list[Point]] = {}
     for point in tuning.points:
