@@ -40,18 +40,26 @@ def fit(ruler: Ruler, questions: Questions, index: Index, asked: float) -> Index
 
 def point(ruler: Ruler, questions: Questions, index: Index) -> Point:
     """``index`` as it is searched, measured on ``questions``."""
-    recall = float(ruler.recalls(questions, index.search).mean())
-    return Point(index, round(recall, 5), ruler.milliseconds(questions, index.search))
+    (milliseconds,) = ruler.milliseconds(questions, [index.search])
+    return Point(index, _recall(ruler, questions, index), milliseconds)
 
 
-def curve(ruler: Ruler, questions: Questions, index: Index) -> list[Point]:
-    """Points of doubled effort, until nothing is missing."""
+def curve(ruler: Ruler, questions: Questions, index: Index, fitted: Index | None) -> list[Point]:
+    """Points of doubled effort until nothing is missing, and ``fitted`` among them, measured on ``questions``."""
     name, effort, most = _range(ruler, index)
-    points: list[Point] = []
-    while not points or (effort <= most and points[-1].recall < _ENOUGH):
-        points.append(point(ruler, questions, with_search(index, {name: effort})))
+    recalls: dict[int, float] = {}
+    while effort <= most and (not recalls or max(recalls.values()) < _ENOUGH):
+        recalls[effort] = _recall(ruler, questions, with_search(index, {name: effort}))
         effort *= 2
-    return points
+    if fitted is not None:
+        recalls[fitted.search[name]] = _recall(ruler, questions, fitted)
+    ways = [with_search(index, {name: effort}) for effort in sorted(recalls)]
+    times = ruler.milliseconds(questions, [way.search for way in ways])
+    return [Point(way, recalls[way.search[name]], taken) for way, taken in zip(ways, times, strict=True)]
+
+
+def _recall(ruler: Ruler, questions: Questions, index: Index) -> float:
+    return round(float(ruler.recalls(questions, index.search).mean()), 5)
 
 
 def _range(ruler: Ruler, index: Index) -> tuple[str, int, int]:

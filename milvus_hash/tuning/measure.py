@@ -75,14 +75,18 @@ class Ruler:
         near = [sum(row.distance <= bound for row in rows) for rows, bound in zip(found, questions.bounds, strict=True)]
         return np.array(near, dtype=np.float64) / questions.counts
 
-    def milliseconds(self, questions: Questions, params: Mapping[str, int]) -> float:
-        """Median time of a search with one query."""
-        times = []
+    def milliseconds(self, questions: Questions, ways: Sequence[Mapping[str, int]]) -> list[float]:
+        """Median time of a search with one query, for each of several search parameters.
+
+        They take turns, so that what else the server does meanwhile falls on all of them alike.
+        """
+        times: list[list[float]] = [[] for _ in ways]
         for code in questions.codes[:_TIMED]:
-            started = time.perf_counter()
-            self._run(code[None], self.limit, params)
-            times.append(time.perf_counter() - started)
-        return round(1000 * statistics.median(times), 3)
+            for params, taken in zip(ways, times, strict=True):
+                started = time.perf_counter()
+                self._run(code[None], self.limit, params)
+                taken.append(time.perf_counter() - started)
+        return [round(1000 * statistics.median(taken), 3) for taken in times]
 
     def _find(self, codes: NDArray[np.uint8], own: Sequence[Key | None], params: Mapping[str, int]) -> list[list[Row]]:
         one_more = self.limit + any(key is not None for key in own)  # the query itself is among the rows

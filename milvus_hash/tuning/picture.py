@@ -17,6 +17,8 @@ def draw(tuning: Tuning, path: Path) -> None:
         MissingExtra: matplotlib is not installed.
     """
     figure = new_figure(9, 6)
+    from matplotlib.ticker import LogFormatter
+
     axes = figure.subplots()
     curves: dict[str, list[Point]] = {}
     for point in tuning.points:
@@ -26,10 +28,9 @@ def draw(tuning: Tuning, path: Path) -> None:
         colour = _COLOURS[number % len(_COLOURS)]
         x, y = [point.milliseconds for point in points], [point.recall for point in points]
         axes.plot(x, y, marker="o", markersize=4, linewidth=1.2, color=colour, label=name)
-        for point in points[:: max(1, len(points) // 5)]:
-            effort = next(iter(point.index.search.items()))
+        for point in points:
             axes.annotate(
-                f"{effort[0]} {effort[1]}",
+                str(next(iter(point.index.search.values()))),
                 (point.milliseconds, point.recall),
                 xytext=(6, -10),
                 textcoords="offset points",
@@ -41,6 +42,8 @@ def draw(tuning: Tuning, path: Path) -> None:
     )
     axes.axhline(tuning.asked, color="#999999", linewidth=0.8, linestyle="--", label=f"asked: {tuning.asked:g}")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(LogFormatter())
+    axes.xaxis.set_minor_formatter(LogFormatter())
     axes.set(xlabel="milliseconds a search (median, one query)", ylabel=f"recall@{tuning.limit}")
     axes.set_title(f"{tuning.collection}: {tuning.queries} held-out queries")
     axes.grid(visible=True, which="both", color="#dddddd", linewidth=0.5)
@@ -49,4 +52,5 @@ def draw(tuning: Tuning, path: Path) -> None:
 
 
 def _name(point: Point) -> str:
-    return " ".join([point.index.kind, *(f"{name} {value}" for name, value in point.index.build.items())])
+    built = "".join(f" {name} {value}" for name, value in point.index.build.items())
+    return f"{point.index.kind}{built}, by {''.join(point.index.search)}"

@@ -200,14 +200,8 @@ class _Run:
         """The least effort that reaches the recall, if one does, and the curve."""
         self.say(f"fitting {index.kind} {dict(index.build)} to recall {self.recall}")
         found = fit(self._ruler(), fitting, index, self.recall)
-        points = curve(self._ruler(), held, index)
-        if found is None:
-            return None, points
-        fitted = next((one for one in points if one.index == found), None)
-        if fitted is None:
-            fitted = point(self._ruler(), held, found)
-            points = sorted([*points, fitted], key=lambda one: next(iter(one.index.search.values())))
-        return fitted, points
+        points = curve(self._ruler(), held, index, found)
+        return next((one for one in points if one.index == found), None), points
 
     def _tuning(self, chosen: Point, exact: Point, points: Sequence[Point], held: Questions, remark: str) -> Tuning:
         name, into = self.target.name, self.asked.into
