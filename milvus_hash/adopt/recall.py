@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from milvus_hash.adopt.search import exact_scores
+from milvus_hash.adopt.search import SIFTED, exact_scores
 from milvus_hash.adopt.source import Vectors
 from milvus_hash.codes import Codes, asymmetric_score, hamming
 from milvus_hash.encoder import Encodings
@@ -42,7 +42,8 @@ class Recall:
         self._metric = metric
         self._k = k
         self._exact = _Nearest(len(keys), k)
-        self._near = _Nearest(len(keys), k * oversample)
+        self._candidates = k * oversample
+        self._near = _Nearest(len(keys), self._candidates * SIFTED)
         self._asymmetric = _Nearest(len(keys), k)
 
     def add(self, keys: Sequence[Key], vectors: Vectors, codes: Codes) -> None:
@@ -50,11 +51,11 @@ class Recall:
         exact = exact_scores(self._vectors, vectors, self._metric).astype(np.float64)
         exact = exact if self._metric == "L2" else -exact
         weights = self._encodings.vectors.get("weights", self._encodings.logits)
-        asymmetric = -asymmetric_score(weights, codes)
+        asymmetric = -asymmetric_score(weights, codes).astype(np.float64)
         costs: list[tuple[_Nearest, Costs]] = [
             (self._exact, exact.copy()),
             (self._near, hamming(self._encodings.codes, codes).astype(np.float64)),
-            (self._asymmetric, asymmetric.astype(np.float64)),
+            (self._asymmetric, asymmetric.copy()),
         ]
         own = [(self._number_of[key], row) for row, key in enumerate(keys) if key in self._number_of]
         for number, row in own:
@@ -62,7 +63,7 @@ class Recall:
         for nearest, cost in costs:
             for number, row in own:
                 cost[number, row] = np.inf
-            nearest.add(cost, exact)
+            nearest.add(cost, exact, asymmetric)
         self.rows += len(keys)
 
     def figures(self) -> dict[str, float]:
@@ -70,12 +71,13 @@ class Recall:
 
         Each is the mean share of the ``k`` nearest rows by the exact metric that is found; a row as near as the last
         of them counts as one of them, since which of several equal vectors are among the ``k`` is chance. NaN without
-        rows. Rescoring puts every one of them that is among the candidates into its place.
+        rows. Candidates are those of a search: nearest by Hamming distance, then best by the query's real values. Rescoring
+        puts every one of them that is among these into its place.
         """
         found = {
             "raw": self._near.exact[:, : self._k],
             "asymmetric": self._asymmetric.exact,
-            "rescored": self._near.exact,
+            "rescored": self._near.best(self._candidates),
         }
         return {name: _share(self._exact.exact, costs) for name, costs in found.items()}
 
@@ -85,17 +87,20 @@ class _Nearest:
 
     Attributes:
         exact: float64 ``(q, n)``: what the exact metric says of these rows; infinite for the query itself.
+        asymmetric: float64 ``(q, n)``: the cost of these rows by the query's real values.
     """
 
     def __init__(self, queries: int, most: int) -> None:
         self._most = most
         self._costs: Costs = np.empty((queries, 0))
         self.exact: Costs = np.empty((queries, 0))
+        self.asymmetric: Costs = np.empty((queries, 0))
 
-    def add(self, costs: Costs, exact: Costs) -> None:
-        """Let rows pass, with costs and exact costs ``(q, n)``."""
+    def add(self, costs: Costs, exact: Costs, asymmetric: Costs) -> None:
+        """Let rows pass, with costs, exact and asymmetric ones ``(q, n)``."""
         self._costs = np.concatenate([self._costs, costs], axis=1)
         self.exact = np.concatenate([self.exact, exact], axis=1)
+        self.asymmetric = np.concatenate([self.asymmetric, asymmetric], axis=1)
         if self._costs.shape[1] > self._most:
             self._keep(np.argpartition(self._costs, self._most - 1, axis=1)[:, : self._most])
         self._keep(np.argsort(self._costs, axis=1, kind="stable"))
@@ -103,6 +108,12 @@ class _Nearest:
     def _keep(self, places: NDArray[np.intp]) -> None:
         self._costs = np.take_along_axis(self._costs, places, axis=1)
         self.exact = np.take_along_axis(self.exact, places, axis=1)
+        self.asymmetric = np.take_along_axis(self.asymmetric, places, axis=1)
+
+    def best(self, most: int) -> Costs:
+        """Exact costs ``(q, most)`` of the rows of least asymmetric cost."""
+        places = np.argsort(self.asymmetric, axis=1, kind="stable")[:, :most]
+        return np.asarray(np.take_along_axis(self.exact, places, axis=1))
 
 
 def _share(wanted: Costs, found: Costs) -> float:

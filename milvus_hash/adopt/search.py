@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 Rescore: TypeAlias = Literal["vectors", "logits"] | None
 
 _KEYS_PER_CALL = 4096  # in one filter
+SIFTED = 4
+"""Codes that are looked at for each candidate whose vector is read: a code is a 48th of a vector or less."""
 _WIDER = 4  # times more candidates when a filter left too few
 # Names in an expression that are no fields; any other name that is not a copied field keeps a filter at the source.
 _OPERATORS = frozenset({"and", "or", "not", "in", "like", "true", "false", "is", "null", "AND", "OR", "NOT", "IN"})
@@ -139,8 +141,9 @@ class AdoptedCollection:
     ) -> list[list[AdoptedHit]]:
         """The nearest rows to each of ``vectors`` float ``(q, width)``: one list of hits per query.
 
-        The ``limit * oversample`` nearest rows by Hamming distance are candidates. Of all queries together one query
-        to the source (several when an answer would be too large) fetches their vectors and output fields.
+        The nearest rows by Hamming distance are fetched with their codes, four times as many as candidates are wanted;
+        the query's real values against these bits choose the ``limit * oversample`` candidates. Of all queries together
+        one query to the source (several when an answer would be too large) fetches their vectors and output fields.
 
         Every hit is a row that the source has now and that meets the filter now. A filter that names only copied
         fields and the key chooses among the candidates in the sidecar, as the last sync left it. Any other is for the
@@ -201,16 +204,38 @@ class AdoptedCollection:
         hits: dict[int, list[AdoptedHit]] = {}
         pending = list(range(len(question.vectors)))
         while pending:
-            found = yield from nearest(self._target, question.encodings.codes[pending], scope, limit=candidates)
+            wide = min(candidates * SIFTED, MAX_LIMIT) if question.rescore == "vectors" else candidates
+            near = yield from nearest(self._target, question.encodings.codes[pending], scope, limit=wide)
+            found = near if wide == candidates else (yield from self._sifted(question, pending, near, candidates))
             rows = yield from self._rows(question, found)
-            for number, near in zip(pending, found, strict=True):
-                hits[number] = yield from self._ranked(question, number, near, rows)
-            exhausted = {number for number, near in zip(pending, found, strict=True) if len(near) < candidates}
+            for number, some in zip(pending, found, strict=True):
+                hits[number] = yield from self._ranked(question, number, some, rows)
+            exhausted = {
+                n for n, all_near in zip(pending, near, strict=True) if _is_all(len(all_near), candidates, wide)
+            }
             pending = [n for n in pending if len(hits[n]) < question.limit and n not in exhausted]
             if candidates == MAX_LIMIT:
                 break
             candidates = min(candidates * _WIDER, MAX_LIMIT)
         return [hits[number] for number in range(len(question.vectors))]
+
+    def _sifted(
+        self, question: _Question, numbers: Sequence[int], near: Sequence[Sequence[Row]], count: int
+    ) -> Steps[list[list[Row]]]:
+        """Of each query's nearest rows the ``count`` best by its real values against their codes, best first."""
+        stored = yield from stored_codes(self._target, list(dict.fromkeys(row.pk for rows in near for row in rows)))
+        sifted = []
+        for number, rows in zip(numbers, near, strict=True):
+            there = [row for row in rows if row.pk in stored]
+            scores = self._asymmetric(question, number, [stored[row.pk] for row in there])
+            sifted.append([there[place] for place in np.argsort(-scores, kind="stable")[:count]])
+        return sifted
+
+    def _asymmetric(self, question: _Question, number: int, codes: Sequence[bytes]) -> NDArray[np.float32]:
+        """Scores float32 ``(n,)`` in [-1, 1] of a query's real values against codes."""
+        weights = question.weights[number][None]
+        packed = np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(len(codes), self.bits // 8)
+        return np.asarray(asymmetric_score(weights, packed)[0] / np.abs(weights).sum())
 
     def _rows(self, question: _Question, found: Sequence[Sequence[Row]]) -> Steps[_Rows | None]:
         """The rows of the source that are among the candidates and meet the filter; None where nobody needs them."""
@@ -245,10 +270,7 @@ class AdoptedCollection:
         elif question.rescore == "logits":
             stored = yield from stored_codes(self._target, [row.pk for row in there])
             there = [row for row in there if row.pk in stored]
-            codes = np.frombuffer(b"".join(stored[row.pk] for row in there), dtype=np.uint8)
-            weights = question.weights[number][None]
-            scores = asymmetric_score(weights, codes.reshape(-1, self.bits // 8))[0] / np.abs(weights).sum()
-            scores = scores.tolist()
+            scores = self._asymmetric(question, number, [stored[row.pk] for row in there]).tolist()
         else:
             scores = [1 - 2 * row.distance / self.bits for row in there]
         sign = 1 if question.rescore == "vectors" and self.adopted.metric == "L2" else -1
@@ -257,6 +279,11 @@ class AdoptedCollection:
             for row, score in zip(there, scores, strict=True)
         ]
         return sorted(hits, key=lambda hit: (sign * hit.score, hit.distance, hit.pk))[: question.limit]
+
+
+def _is_all(near: int, candidates: int, wide: int) -> bool:
+    """Whether the candidates are all rows that there are."""
+    return near < wide and near <= candidates
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ import faiss
 import numpy as np
 
 from milvus_hash.adopt.learn import Hash, learn, write_vector_bundle
+from milvus_hash.adopt.search import SIFTED
 from milvus_hash.codes import asymmetric_score, hamming
 from milvus_hash.encoder import Encoder
 
@@ -134,6 +135,15 @@ def table(name: str, vectors: np.ndarray, args: argparse.Namespace) -> Iterator[
         yield {**line(f"{method}, Hamming", size, by_bits), "learned_s": seconds}
         yield line(f"{method}, asymmetric", size, by_weights)
         if rank:
+
+            def searched(q: np.ndarray, k: int, codes: np.ndarray = codes, learned: Hash = learned) -> np.ndarray:
+                """The candidates of AdoptedCollection.search: by Hamming distance, then by the query's real values."""
+                near = np.argsort(hamming(codes[q], codes), axis=1, kind="stable")[:, : SIFTED * k]
+                weights = learned.query_weights(unit[q])
+                scores = [asymmetric_score(w[None], codes[rows])[0] for w, rows in zip(weights, near, strict=True)]
+                return np.take_along_axis(near, np.argsort(-np.array(scores), axis=1, kind="stable")[:, :k], axis=1)
+
+            yield line(f"{method}, as searched", size, searched)
             yield {"vectors": name, "rows": len(unit), "method": "encode_vectors", "rows_s": rate(learned, unit)}
     pq = faiss.IndexPQ(width, size, 8)
     pq.pq.cp.min_points_per_centroid = 1  # a small sample is what there is: no need to say so 32 times
