@@ -59,7 +59,7 @@ class Recall:
         ]
         own = [(self._number_of[key], row) for row, key in enumerate(keys) if key in self._number_of]
         for number, row in own:
-            exact[number, row] = np.inf
+            exact[number, row] = asymmetric[number, row] = np.inf
         for nearest, cost in costs:
             for number, row in own:
                 cost[number, row] = np.inf
@@ -71,8 +71,8 @@ class Recall:
 
         Each is the mean share of the ``k`` nearest rows by the exact metric that is found; a row as near as the last
         of them counts as one of them, since which of several equal vectors are among the ``k`` is chance. NaN without
-        rows. Candidates are those of a search: nearest by Hamming distance, then best by the query's real values. Rescoring
-        puts every one of them that is among these into its place.
+        rows. Candidates are those of a search: nearest by Hamming distance, then best by the query's real values.
+        Rescoring puts every one of them that is among these into its place.
         """
         found = {
             "raw": self._near.exact[:, : self._k],
