@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from milvus_hash.errors import InputError
+from milvus_hash_export.checks import check_choice, check_least
 from milvus_hash_export.methods import METHODS
 
 if sys.version_info >= (3, 11):
@@ -115,11 +116,9 @@ class TrainConfig:
         if not bits or list(bits) != sorted(set(bits)) or any(b % 8 or b < 8 for b in bits):
             raise InputError(f"bits is {bits}; ascending multiples of 8 are needed, such as 16,32,64")
         for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise InputError(f"{name} is {getattr(self, name)!r}; one of {', '.join(allowed)} is needed")
+            check_choice(self, name, allowed)
         for name, lowest in _LOWEST.items():
-            if not getattr(self, name) >= lowest:
-                raise InputError(f"{name} is {getattr(self, name)}; at least {lowest} is needed")
+            check_least(self, lowest, name)
         if not 0 < self.validation < 1:
             raise InputError(f"validation is {self.validation}; a share between 0 and 1 is needed")
         if self.options is None:

@@ -59,17 +59,7 @@ class Address:
     shown: str = field(compare=False)
 
     @classmethod
-    def of(
-        cls,
-        uri: str = DEFAULT_URI,
-        token: str = "",
-        db: str = "",
-        timeout: float = 30.0,
-        *,
-        user: str = "",
-        password: str = "",
-        tls: Tls | None = None,
-    ) -> Address:
+    def of(cls, uri: str, token: str, db: str, timeout: float, *, user: str, password: str, tls: Tls | None) -> Address:
         """Check :class:`ConnectionOptions`.
 
         Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from milvus_hash.errors import InputError
+from milvus_hash_export.checks import check_least, check_shares
 from milvus_hash_export.losses import SIMILARITY_LOSSES, bit_balance, own_pair, quantisation
 from milvus_hash_export.losses.decorrelation import decorrelation
 from milvus_hash_export.methods.base import Batch, Data, Method, over_lengths, shared_label
@@ -66,12 +67,8 @@ class DSMHNOptions:
         """Refuse what cannot be trained."""
         if self.similarity not in SIMILARITY_LOSSES:
             raise InputError(f"no similarity loss {self.similarity!r}; there are: {', '.join(SIMILARITY_LOSSES)}")
-        for name in ("filters", "hidden"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; at least 1 is needed")
-        for name in (f.name for f in fields(self) if f.name.endswith("dropout")):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; a share from 0 to below 1 is needed")
+        check_least(self, 1, "filters", "hidden")
+        check_shares(self)
 
 
 class DSMHN(Method):

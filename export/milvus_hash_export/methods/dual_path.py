@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 
 from milvus_hash.errors import InputError
+from milvus_hash_export.checks import check_choice, check_least, check_positive, check_shares
 from milvus_hash_export.losses.instance import InstanceLoss
 from milvus_hash_export.losses.ranking import ranking
 from milvus_hash_export.losses.regularisers import bit_balance, quantisation
@@ -71,16 +72,10 @@ class DualPathOptions:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
-        if self.classes not in _CLASSES:
-            raise InputError(f"classes is {self.classes!r}; one of {', '.join(_CLASSES)} is needed")
-        for name in ("width", "positions"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; at least 1 is needed")
-        if not self.text_scale > 0:
-            raise InputError(f"text_scale is {self.text_scale}; more than 0 is needed")
-        for name in (f.name for f in fields(self) if f.name.endswith("dropout")):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; a share from 0 to below 1 is needed")
+        check_choice(self, "classes", _CLASSES)
+        check_least(self, 1, "width", "positions")
+        check_positive(self, "text_scale")
+        check_shares(self)
         if not 0 <= self.stage_one <= 1:
             raise InputError(f"stage_one is {self.stage_one}; a share of the epochs from 0 to 1 is needed")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from milvus_hash.errors import InputError
+from milvus_hash_export.checks import check_least, check_positive, check_shares
 from milvus_hash_export.losses import SIMILARITY_LOSSES, bit_balance, own_pair, quantisation
 from milvus_hash_export.methods.base import Batch, Data, Method, over_lengths, shared_label
 from milvus_hash_export.networks.backbones import build_backbone
@@ -89,16 +90,11 @@ class TextGuidedOptions:
         """Refuse what cannot be trained."""
         if self.similarity not in SIMILARITY_LOSSES:
             raise InputError(f"no similarity loss {self.similarity!r}; there are: {', '.join(SIMILARITY_LOSSES)}")
-        for name in ("space", "decoder_layers", "decoder_width", "decoder_heads", "prototypes", "hidden"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; at least 1 is needed")
+        check_least(self, 1, "space", "decoder_layers", "decoder_width", "decoder_heads", "prototypes", "hidden")
         if self.decoder_width % self.decoder_heads:
             raise InputError(f"decoder_width {self.decoder_width} is no multiple of decoder_heads {self.decoder_heads}")
-        if self.temperature <= 0:
-            raise InputError(f"temperature is {self.temperature}; more than 0 is needed")
-        for name in (f.name for f in fields(self) if f.name.endswith("dropout")):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; a share from 0 to below 1 is needed")
+        check_positive(self, "temperature")
+        check_shares(self)
 
 
 class TextGuided(Method):

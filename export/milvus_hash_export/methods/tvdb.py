@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from milvus_hash.errors import InputError
+from milvus_hash_export.checks import check_choice, check_least, check_shares
 from milvus_hash_export.losses.batch_codes import (
     CENTRED,
     WEIGHTINGS,
@@ -82,18 +83,11 @@ class TVDBOptions:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
-        for name, allowed in (("regions", REGIONS), ("similarity", WEIGHTINGS)):
-            if getattr(self, name) not in allowed:
-                raise InputError(f"{name} is {getattr(self, name)!r}; one of {', '.join(allowed)} is needed")
-        for name in ("region_count", "position_copies", "lstm", "filters", "hidden"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; at least 1 is needed")
-        for name in ("region_overlap", "input_dropout", "dropout", "region_dropout", "word_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; a share from 0 to below 1 is needed")
-        for name in ("repulsion", "code_steps", "pair_weight"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name} is {getattr(self, name)}; at least 0 is needed")
+        check_choice(self, "regions", REGIONS)
+        check_choice(self, "similarity", WEIGHTINGS)
+        check_least(self, 1, "region_count", "position_copies", "lstm", "filters", "hidden")
+        check_shares(self, "region_overlap")
+        check_least(self, 0, "repulsion", "code_steps", "pair_weight")
         if not self.eta > 0:
             raise InputError(f"eta is {self.eta}; more than 0 is needed, or the networks learn nothing")
 
