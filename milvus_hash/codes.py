@@ -75,6 +75,18 @@ def check(codes: object, bits: int) -> Codes:
     return np.ascontiguousarray(codes)
 
 
+def check_one(code: object, bits: int) -> NDArray[np.uint8]:
+    """Return ``code`` if it is one code ``uint8 (bits // 8,)``.
+
+    Raises:
+        InputError: As :func:`check`.
+    """
+    if isinstance(code, np.ndarray) and code.dtype == np.uint8 and code.shape == (bits // 8,):
+        return code
+    (one,) = check(code[None] if isinstance(code, np.ndarray) else code, bits)
+    return np.asarray(one)
+
+
 def hamming(queries: Codes, codes: Codes) -> NDArray[np.uint16]:
     """Hamming distances ``uint16 (q, n)`` between queries ``(q, bytes)`` and codes ``(n, bytes)``.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from milvus_hash.adopt.search import SIFTED, exact_scores
+from milvus_hash.adopt.search import SIFTED, best_with_ties, exact_scores
 from milvus_hash.adopt.source import Vectors
 from milvus_hash.codes import Codes, asymmetric_score, hamming
 from milvus_hash.encoder import Encodings
@@ -74,7 +74,7 @@ class Recall:
         rows. Candidates are those of a search: nearest by Hamming distance, then best by the query's real values.
         Rescoring puts every one of them that is among these into its place.
         """
-        found = {
+        found: dict[str, Iterable[Costs]] = {
             "raw": self._near.exact[:, : self._k],
             "asymmetric": self._asymmetric.exact,
             "rescored": self._near.best(self._candidates),
@@ -110,14 +110,14 @@ class _Nearest:
         self.exact = np.take_along_axis(self.exact, places, axis=1)
         self.asymmetric = np.take_along_axis(self.asymmetric, places, axis=1)
 
-    def best(self, most: int) -> Costs:
-        """Exact costs ``(q, most)`` of the rows of least asymmetric cost."""
-        places = np.argsort(self.asymmetric, axis=1, kind="stable")[:, :most]
-        return np.asarray(np.take_along_axis(self.exact, places, axis=1))
+    def best(self, most: int) -> list[Costs]:
+        """Exact costs of the ``most`` rows of least asymmetric cost, and of those that tie with the last of them."""
+        pairs = zip(self.exact, self.asymmetric, strict=True)
+        return [exact[best_with_ties(-asymmetric, most)] for exact, asymmetric in pairs]
 
 
-def _share(wanted: Costs, found: Costs) -> float:
-    """Mean share of the rows with exact costs ``wanted (q, k)`` that rows with ``found (q, n)`` can stand for."""
+def _share(wanted: Costs, found: Iterable[Costs]) -> float:
+    """Mean share of the rows with exact costs ``wanted (q, k)`` that each query's rows ``found (n,)`` can stand for."""
     shares = []
     for want, have in zip(wanted, found, strict=True):
         near = want[np.isfinite(want)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +18,7 @@ from milvus_hash.encoder import Encodings
 from milvus_hash.errors import InputError
 from milvus_hash.query.filters import both, check_condition, one_of
 from milvus_hash.query.nearest import nearest
-from milvus_hash.query.stored import stored_codes
+from milvus_hash.query.stored import codes_of, with_codes
 from milvus_hash.query.target import MAX_LIMIT, Key, Row, Scope, check_limit
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.call import Call, Result, Steps
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 Rescore: TypeAlias = Literal["vectors", "logits"] | None
 
 _KEYS_PER_CALL = 4096  # in one filter
-SIFTED = 4
+SIFTED = 8
 """Codes that are looked at for each candidate whose vector is read: a code is a 48th of a vector or less."""
+_ROUNDING = 1e-6  # of a score: equal codes may have sums that were rounded differently
 _WIDER = 4  # times more candidates when a filter left too few
 # Names in an expression that are no fields; any other name that is not a copied field keeps a filter at the source.
 _OPERATORS = frozenset({"and", "or", "not", "in", "like", "true", "false", "is", "null", "AND", "OR", "NOT", "IN"})
 _TEXT_OR_NAME = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|([A-Za-z_$][\w$]*)""")
 
 
-@dataclass(frozen=True, slots=True)
-class AdoptedHit:
+class AdoptedHit(NamedTuple):
     """One result of a search in an adopted collection.
 
     Attributes:
@@ -141,9 +141,10 @@ class AdoptedCollection:
     ) -> list[list[AdoptedHit]]:
         """The nearest rows to each of ``vectors`` float ``(q, width)``: one list of hits per query.
 
-        The nearest rows by Hamming distance are fetched with their codes, four times as many as candidates are wanted;
-        the query's real values against these bits choose the ``limit * oversample`` candidates. Of all queries together
-        one query to the source (several when an answer would be too large) fetches their vectors and output fields.
+        The nearest rows by Hamming distance are fetched with their codes, eight times as many as candidates are wanted;
+        the query's real values against these bits choose the ``limit * oversample`` candidates, and those that tie with
+        the last of them, for only vectors can tell rows of one code apart. Of all queries together one query to the
+        source (several when an answer would be too large) fetches their vectors and output fields.
 
         Every hit is a row that the source has now and that meets the filter now. A filter that names only copied
         fields and the key chooses among the candidates in the sidecar, as the last sync left it. Any other is for the
@@ -154,7 +155,7 @@ class AdoptedCollection:
             vectors: What to search for.
             limit: Most hits, 1 to 16384.
             filter: A Milvus expression over fields of the source.
-            oversample: Candidates per hit.
+            oversample: Candidates per hit, ties not counted.
             rescore: ``vectors`` orders by the exact metric of the source; ``logits`` by the query's real values against
                 the stored bits, without reading a float; None by Hamming distance.
             output_fields: Fields of the source to return; none when absent.
@@ -201,15 +202,25 @@ class AdoptedCollection:
         candidates = min(question.limit * oversample, MAX_LIMIT)
         copied = names_only(question.filter, (self.adopted.pk, *self.adopted.fields))
         scope = Scope(filter=question.filter if copied else "")
+        if question.rescore is not None:
+            scope = with_codes(self._target, scope)
         hits: dict[int, list[AdoptedHit]] = {}
         pending = list(range(len(question.vectors)))
         while pending:
             wide = min(candidates * SIFTED, MAX_LIMIT) if question.rescore == "vectors" else candidates
             near = yield from nearest(self._target, question.encodings.codes[pending], scope, limit=wide)
-            found = near if wide == candidates else (yield from self._sifted(question, pending, near, candidates))
+            found: Sequence[Sequence[Row]] = near
+            codes: Mapping[Key, bytes] = {}
+            if question.rescore is not None:
+                codes = yield from codes_of(self._target, near)
+                found = [[row for row in some if row.pk in codes] for some in near]
+            if question.rescore == "vectors":
+                found = [
+                    self._sifted(question, n, some, codes, candidates) for n, some in zip(pending, found, strict=True)
+                ]
             rows = yield from self._rows(question, found)
             for number, some in zip(pending, found, strict=True):
-                hits[number] = yield from self._ranked(question, number, some, rows)
+                hits[number] = self._ranked(question, number, some, codes, rows)
             exhausted = {
                 n for n, all_near in zip(pending, near, strict=True) if _is_all(len(all_near), candidates, wide)
             }
@@ -220,16 +231,14 @@ class AdoptedCollection:
         return [hits[number] for number in range(len(question.vectors))]
 
     def _sifted(
-        self, question: _Question, numbers: Sequence[int], near: Sequence[Sequence[Row]], count: int
-    ) -> Steps[list[list[Row]]]:
-        """Of each query's nearest rows the ``count`` best by its real values against their codes, best first."""
-        stored = yield from stored_codes(self._target, list(dict.fromkeys(row.pk for rows in near for row in rows)))
-        sifted = []
-        for number, rows in zip(numbers, near, strict=True):
-            there = [row for row in rows if row.pk in stored]
-            scores = self._asymmetric(question, number, [stored[row.pk] for row in there])
-            sifted.append([there[place] for place in np.argsort(-scores, kind="stable")[:count]])
-        return sifted
+        self, question: _Question, number: int, rows: Sequence[Row], codes: Mapping[Key, bytes], count: int
+    ) -> list[Row]:
+        """Of a query's nearest rows the ``count`` best by its real values against their codes, ties with the last too.
+
+        Only their vectors can tell rows of one code apart.
+        """
+        scores = self._asymmetric(question, number, [codes[row.pk] for row in rows])
+        return [rows[place] for place in best_with_ties(scores, count)]
 
     def _asymmetric(self, question: _Question, number: int, codes: Sequence[bytes]) -> NDArray[np.float32]:
         """Scores float32 ``(n,)`` in [-1, 1] of a query's real values against codes."""
@@ -260,17 +269,15 @@ class AdoptedCollection:
         return _Rows({row[source.pk]: number for number, row in enumerate(rows)}, rows, vectors, hidden)
 
     def _ranked(
-        self, question: _Question, number: int, near: Sequence[Row], rows: _Rows | None
-    ) -> Steps[list[AdoptedHit]]:
+        self, question: _Question, number: int, near: Sequence[Row], codes: Mapping[Key, bytes], rows: _Rows | None
+    ) -> list[AdoptedHit]:
         """The hits of one query among its candidates."""
         there = [row for row in near if rows is None or row.pk in rows.number_of]
         if question.rescore == "vectors" and rows is not None:
             places = [rows.number_of[row.pk] for row in there]
             scores = exact_scores(question.vectors[number][None], rows.vectors[places], self.adopted.metric)[0].tolist()
         elif question.rescore == "logits":
-            stored = yield from stored_codes(self._target, [row.pk for row in there])
-            there = [row for row in there if row.pk in stored]
-            scores = self._asymmetric(question, number, [stored[row.pk] for row in there]).tolist()
+            scores = self._asymmetric(question, number, [codes[row.pk] for row in there]).tolist()
         else:
             scores = [1 - 2 * row.distance / self.bits for row in there]
         sign = 1 if question.rescore == "vectors" and self.adopted.metric == "L2" else -1
@@ -279,6 +286,20 @@ class AdoptedCollection:
             for row, score in zip(there, scores, strict=True)
         ]
         return sorted(hits, key=lambda hit: (sign * hit.score, hit.distance, hit.pk))[: question.limit]
+
+
+def best_with_ties(scores: NDArray[np.floating], count: int) -> NDArray[np.intp]:
+    """Places in ``scores (n,)`` of the ``count`` largest and of all that are as large as the last of them, in order.
+
+    Example:
+        >>> best_with_ties(np.array([0.5, 0.9, 0.1, 0.5, 0.7]), 3).tolist()
+        [1, 4, 0, 3]
+    """
+    order = np.argsort(-scores, kind="stable")
+    if len(order) <= count:
+        return order
+    last = scores[order[count - 1]]
+    return np.asarray(order[scores[order] >= last - _ROUNDING * abs(last)])
 
 
 def _is_all(near: int, candidates: int, wide: int) -> bool:

@@ -46,6 +46,8 @@ def check_names(
         InputError: Nothing was found and the filter has such a name, or no hit has an output field.
     """
     hits = [hit for some in answers for hit in some]
+    if hits and not names:
+        return
     known = {*declared, *RESERVED}
     if hits:
         asked = [name for name in names or () if name not in known and not any(name in hit.fields for hit in hits)]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from milvus_hash.query.target import Row
 from milvus_hash.store.schema import RESERVED, split_key
 
+_place = attrgetter("distance", "item", "ordinal")
+_score = attrgetter("score")
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+
+class Hit(NamedTuple):
     """One result of a search.
 
     Attributes:
@@ -38,9 +40,12 @@ def to_hits(rows: Iterable[Row], bits: int, scores: Sequence[float] | None = Non
     Milvus promises no order of ties. Without ``scores``, one a row, they are those of the distances.
     """
     hits = []
-    for number, row in enumerate(rows):
-        item, modality, ordinal = split_key(str(row.pk))
-        fields = {name: value for name, value in row.fields.items() if name not in RESERVED}
-        score = 1 - 2 * row.distance / bits if scores is None else scores[number]
-        hits.append(Hit(item, modality, ordinal, row.distance, score, fields))
-    return sorted(hits, key=lambda hit: (-hit.score, hit.distance, hit.item, hit.ordinal))
+    for number, (pk, distance, fields) in enumerate(rows):
+        item, modality, ordinal = split_key(str(pk))
+        metadata = {name: value for name, value in fields.items() if name not in RESERVED}
+        score = 1 - 2 * distance / bits if scores is None else scores[number]
+        hits.append(Hit(item, modality, ordinal, distance, score, metadata))
+    hits.sort(key=_place)
+    if scores is not None:
+        hits.sort(key=_score, reverse=True)  # equal ones stay in their order
+    return hits

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from milvus_hash.codes import Codes
 from milvus_hash.query.filters import both, rows_of_modality
@@ -12,7 +16,9 @@ from milvus_hash.store.call import Call, Steps
 _ROWS_PER_CALL = 100_000  # of all queries in one call together
 
 
-def nearest(target: Target, codes: Codes, scope: Scope, *, limit: int, offset: int = 0) -> Steps[list[list[Row]]]:
+def nearest(
+    target: Target, codes: Codes | Sequence[NDArray[np.uint8]], scope: Scope, *, limit: int, offset: int = 0
+) -> Steps[list[list[Row]]]:
     """The ``limit`` nearest rows to each of ``codes`` uint8 ``(q, bits // 8)`` after the first ``offset``.
 
     Rows are ordered by distance; which of several rows at the last distance are among them is up to Milvus.

@@ -17,6 +17,7 @@ from milvus_hash.query.hits import Hit, to_hits
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.question import Query, check_query
 from milvus_hash.query.rescore import check_rescoring, rescored
+from milvus_hash.query.stored import with_codes
 from milvus_hash.query.target import MAX_LIMIT, Scope, Target, check_limit
 from milvus_hash.query.within import complete_nearest, within
 from milvus_hash.store.call import Steps
@@ -76,14 +77,15 @@ def find(
     asked = [check_query(query, target.bits).code for query in queries]
     if options.rescore:
         check_rescoring(options.oversample, queries)
-    scope = yield from _scope(target, options, fields)
+    scope = _scope(options, fields)
+    if options.filter_params is not None:
+        yield from check_templates(target)
     if not asked:
         return []
-    codes = np.stack(asked)
     if options.rescore or options.by_item or options.complete:
-        answers = yield from _find(target, queries, codes, scope, options)
+        answers = yield from _find(target, queries, np.array(asked), scope, options)
     else:
-        found = yield from nearest(target, codes, scope, limit=int(options.limit), offset=int(options.offset))
+        found = yield from nearest(target, asked, scope, limit=int(options.limit), offset=int(options.offset))
         answers = [to_hits(rows, target.bits) for rows in found]
     yield from check_names(target, scope.filter, options.output_fields, fields, answers)
     return answers
@@ -96,6 +98,7 @@ def _find(
     wanted = int(options.limit) + int(options.offset)
     if options.rescore:
         wanted = min(wanted * options.oversample, MAX_LIMIT)
+        scope = with_codes(target, scope)
     if options.by_item:
         found = yield from nearest_items(target, codes, scope, limit=wanted, complete=options.complete)
     else:
@@ -123,26 +126,25 @@ def find_within(
     if isinstance(radius, bool) or not hasattr(radius, "__index__") or not 0 <= radius <= target.bits:
         raise InputError(f"radius={radius!r}: an integer from 0 to {target.bits}, the bits of a code, is needed")
     code = check_query(query, target.bits).code.tobytes()
-    scope = yield from _scope(target, options, fields)
+    scope = _scope(options, fields)
+    if options.filter_params is not None:
+        yield from check_templates(target)
     rows = yield from within(target, code, scope, most=int(radius))
     hits = to_hits(rows, target.bits)
     yield from check_names(target, scope.filter, options.output_fields, fields, [hits])
     return hits
 
 
-def _scope(target: Target, options: Options, fields: Collection[str]) -> Steps[Scope]:
+def _scope(options: Options, fields: Collection[str]) -> Scope:
     names = options.output_fields
     check_output_names(names, fields)
-    scope = Scope(
+    return Scope(
         filter=check_condition(options.filter),
         modality=check_modality(options.into),
         filter_params=options.filter_params,
         output_fields=(*fields, "$meta") if names is None else tuple(names),
         params=options.search_params,
     )
-    if options.filter_params is not None:
-        yield from check_templates(target)
-    return scope
 
 
 def _page(hits: list[Hit], options: Options) -> list[Hit]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from milvus_hash.codes import check, pack
+from milvus_hash.codes import check_one, pack
 from milvus_hash.errors import InputError
 from milvus_hash.query.filters import check_condition
 from milvus_hash.query.nearest import search_arguments
@@ -169,8 +169,7 @@ def ask(
     if len(names) > 1 and len(names) > len(given):
         raise InputError(f"a ready code or query cannot be mixed with other parts; {' and '.join(names)} are given")
     if code is not None:
-        row = np.frombuffer(code, dtype=np.uint8) if isinstance(code, bytes) else code
-        return Query(check(row[None] if isinstance(row, np.ndarray) else row, bits)[0])
+        return Query(check_one(np.frombuffer(code, dtype=np.uint8) if isinstance(code, bytes) else code, bits))
     if query is not None:
         return check_query(query, bits)
     return _compose(encoder, bits, {modality: _weighed(modality, part) for modality, part in given.items()})
@@ -184,7 +183,7 @@ def check_query(query: object, bits: int) -> Query:
     """
     if not isinstance(query, Query):
         raise InputError(f"{type(query).__name__} is given where a Query is needed: make one with encoder.query(...)")
-    check(query.code[None], bits)
+    check_one(query.code, bits)
     return query
 
 

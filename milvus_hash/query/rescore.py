@@ -14,7 +14,7 @@ from milvus_hash.codes import asymmetric_score
 from milvus_hash.errors import InputError
 from milvus_hash.query.hits import Hit, to_hits
 from milvus_hash.query.question import Query
-from milvus_hash.query.stored import stored_codes
+from milvus_hash.query.stored import codes_of
 from milvus_hash.query.target import Row, Target
 from milvus_hash.store.call import Steps
 
@@ -35,14 +35,13 @@ def check_rescoring(oversample: int, queries: Sequence[Query]) -> None:
 
 
 def rescored(target: Target, queries: Sequence[Query], found: Sequence[Sequence[Row]]) -> Steps[list[list[Hit]]]:
-    """The rows found for each query as hits ordered by (score descending, distance, item, ordinal).
+    """The rows found for each query with their codes, as hits ordered by (score descending, distance, item, ordinal).
 
     A score is ``sum(logits * bits) / sum(abs(logits))`` with the stored bits as -1/+1: in [-1, 1], and 1 for a row
     with every bit as the query wants it. A query's ``weights`` stand in for its logits where it has any. Rows that
     were deleted meanwhile are left out.
     """
-    keys = list(dict.fromkeys(row.pk for rows in found for row in rows))
-    stored = yield from stored_codes(target, keys)
+    stored = yield from codes_of(target, found)
     answers: list[list[Hit]] = []
     for query, rows in zip(queries, found, strict=True):
         there = [row for row in rows if row.pk in stored]

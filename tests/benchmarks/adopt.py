@@ -7,7 +7,8 @@ Texts (of manifests, and one a line of plain files) become vectors by a sentence
 stand in a collection, and each distinct one once, which is harder. Pictures become vectors by the frozen part of a
 bundle; ``--vectors`` takes a matrix that is there. Queries are rows that nothing is learned from; the database is every
 row, and a query's own row does not count as an answer. Recall is of the 10 nearest of exact search: raw, and after the
-``10 * oversample`` best have been put in order by the floats. A row as near as the tenth counts as one of the ten.
+``10 * oversample`` best have been put in order by the floats; "as searched" are those that AdoptedCollection.search
+reads, with the ties of the last one. A row as near as the tenth counts as one of the ten.
 
 Needs faiss-cpu; a sentence encoder needs torch and transformers, and lies in a folder or in an installed package.
 """
@@ -19,21 +20,21 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import faiss
 import numpy as np
 
 from milvus_hash.adopt.learn import Hash, learn, write_vector_bundle
-from milvus_hash.adopt.search import SIFTED
+from milvus_hash.adopt.search import SIFTED, best_with_ties
 from milvus_hash.codes import asymmetric_score, hamming
 from milvus_hash.encoder import Encoder
 
 K = 10
 ROUNDING = 1e-6  # of inner products in float32
-Search = Callable[[np.ndarray, int], np.ndarray]
-"""Rows of queries and a number of results to ids, nearest first."""
+Search = Callable[[np.ndarray, int], Sequence[np.ndarray]]
+"""Rows of queries and a number of results to the ids of each query, nearest first."""
 
 
 def manifest_texts(path: Path) -> Iterator[str]:
@@ -89,27 +90,30 @@ def vector_sets(args: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
 def of_faiss(index: faiss.Index, unit: np.ndarray, sample: np.ndarray) -> Search:
     index.train(unit[sample])
     index.add(unit)
-    return lambda queries, k: index.search(unit[queries], k)[1]
+    return lambda queries, k: list(index.search(unit[queries], k)[1])
 
 
 def of_scores(score: Callable[[np.ndarray], np.ndarray]) -> Search:
     """The largest of ``score(queries) (q, n)``, equal ones in the order of their rows."""
-    return lambda queries, k: np.argsort(-score(queries), axis=1, kind="stable")[:, :k]
+    return lambda queries, k: list(np.argsort(-score(queries), axis=1, kind="stable")[:, :k])
 
 
-def recalls(search: Search, unit: np.ndarray, queries: np.ndarray, oversample: int) -> tuple[float, float]:
-    """Recall of the first ``K`` as they come, and of the best ``K`` by cosine of the first ``K * oversample``."""
-    totals = np.zeros(2)
+def recalls(search: Search, unit: np.ndarray, queries: np.ndarray, oversample: int) -> tuple[float, float, float]:
+    """Recall of the first ``K`` as they come, and of the best ``K`` by cosine of all that come; how many come."""
+    totals = np.zeros(3)
     for part in np.array_split(queries, max(1, len(queries) // 50)):
         similarity = unit[part] @ unit.T
         similarity[np.arange(len(part)), part] = -np.inf
         for row, own, ids in zip(similarity, part, search(part, K * oversample + 1), strict=True):
             bound = np.partition(row, -K)[-K] - ROUNDING
-            candidates = ids[ids != own][: K * oversample]
+            candidates = ids[ids != own]
             best = candidates[np.argsort(-row[candidates], kind="stable")[:K]]
-            totals += [np.count_nonzero(row[found] >= bound) / K for found in (candidates[:K], best)]
-    raw, rescored = (totals / len(queries)).tolist()
-    return raw, rescored
+            totals += [
+                *(np.count_nonzero(row[found] >= bound) / K for found in (candidates[:K], best)),
+                len(candidates),
+            ]
+    raw, rescored, read = (totals / len(queries)).tolist()
+    return raw, rescored, read
 
 
 def table(name: str, vectors: np.ndarray, args: argparse.Namespace) -> Iterator[dict[str, object]]:
@@ -118,9 +122,9 @@ def table(name: str, vectors: np.ndarray, args: argparse.Namespace) -> Iterator[
     queries, sample = rows[: args.queries], rows[args.queries :][: args.sample]
     width, size = unit.shape[1], args.bits // 8
 
-    def line(method: str, bytes_a_row: int, search: Search, *, rescore: bool = True) -> dict[str, object]:
-        raw, rescored = recalls(search, unit, queries, args.oversample)
-        figures = {"recall": round(raw, 4), "rescored": round(rescored, 4) if rescore else None}
+    def line(method: str, bytes_a_row: int, search: Search) -> dict[str, object]:
+        raw, rescored, read = recalls(search, unit, queries, args.oversample)
+        figures = {"recall": round(raw, 4), "rescored": round(rescored, 4), "read": round(read, 1)}
         return {"vectors": name, "rows": len(unit), "method": method, "bytes": bytes_a_row, **figures}
 
     for method, rank in (("milvus-hash", True), ("PCA-ITQ", False)):
@@ -136,12 +140,12 @@ def table(name: str, vectors: np.ndarray, args: argparse.Namespace) -> Iterator[
         yield line(f"{method}, asymmetric", size, by_weights)
         if rank:
 
-            def searched(q: np.ndarray, k: int, codes: np.ndarray = codes, learned: Hash = learned) -> np.ndarray:
+            def searched(q: np.ndarray, k: int, codes: np.ndarray = codes, learned: Hash = learned) -> list[np.ndarray]:
                 """The candidates of AdoptedCollection.search: by Hamming distance, then by the query's real values."""
                 near = np.argsort(hamming(codes[q], codes), axis=1, kind="stable")[:, : SIFTED * k]
                 weights = learned.query_weights(unit[q])
                 scores = [asymmetric_score(w[None], codes[rows])[0] for w, rows in zip(weights, near, strict=True)]
-                return np.take_along_axis(near, np.argsort(-np.array(scores), axis=1, kind="stable")[:, :k], axis=1)
+                return [rows[best_with_ties(some, k)] for rows, some in zip(near, scores, strict=True)]
 
             yield line(f"{method}, as searched", size, searched)
             yield {"vectors": name, "rows": len(unit), "method": "encode_vectors", "rows_s": rate(learned, unit)}
@@ -184,16 +188,17 @@ def main() -> None:
     if args.images and not args.bundle:
         parser.error("--images needs --bundle")
     lines = []
-    print(f"{'vectors':14} {'rows':>7} {'method':26} {'bytes':>6} {'recall@10':>9} {'rescored':>8}")
+    print(f"{'vectors':14} {'rows':>7} {'method':26} {'bytes':>6} {'recall@10':>9} {'rescored':>8} {'read':>6}")
     for name, vectors in vector_sets(args):
         for line in table(name, vectors, args):
             lines.append(line)
             if "rows_s" in line:
                 print(f"{name:14} {line['rows']:>7} {line['method']:26} {line['rows_s']:,} rows/s on one thread")
                 continue
-            rescored = "" if line["rescored"] is None else f"{line['rescored']:.3f}"
-            what = f"{name:14} {line['rows']:>7} {line['method']:26} {line['bytes']:>6}"
-            print(f"{what} {line['recall']:>9.3f} {rescored:>8}", flush=True)
+            what = f"{name:14} {line['rows']:>7} {line['method']:26} {line['bytes']:>6} {line['recall']:>9.3f}"
+            print(
+                what if line["rescored"] is None else f"{what} {line['rescored']:>8.3f} {line['read']:>6}", flush=True
+            )
     if args.json:
         args.json.write_text(json.dumps(lines, indent=1) + "\n", encoding="utf-8")
 
