@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -15,6 +16,9 @@ from milvus_hash.collection import HashCollection
 from milvus_hash.encoder import Encoder
 from milvus_hash.record import MODALITIES
 from milvus_hash.store.connection import Connection
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # several processes that calculate with all cores each slow each other down
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _numbers = count(1)
 

@@ -15,6 +15,7 @@ from milvus_hash.cli.ingest import progress_bar
 from milvus_hash.cli.interrupt import Interrupt
 from milvus_hash.cli.options import (
     FILE,
+    INDEX,
     Connection,
     connection_options,
     examples,
@@ -55,7 +56,7 @@ _GO_ON = "What Milvus had confirmed is there; run the same command again to go o
 @click.option("--pairs-field", default="", metavar="NAME", help="Learn what this other vector field agrees with.")
 @click.option(
     "--index",
-    type=click.Choice(["auto", "BIN_FLAT", "BIN_IVF_FLAT", "HNSW"], case_sensitive=False),
+    type=INDEX,
     default="auto",
     show_default=True,
     help="Index of a new sidecar.",

@@ -12,6 +12,7 @@ import click
 from milvus_hash.cli.interrupt import Interrupt
 from milvus_hash.cli.options import (
     FILE,
+    INDEX,
     Connection,
     Model,
     collection_option,
@@ -56,10 +57,11 @@ def _fields(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]
 @click.option("--bits", type=int, help="Code length, one that the bundle lists.  [default: the full length]")
 @click.option(
     "--index",
-    type=click.Choice(["auto", "BIN_FLAT", "BIN_IVF_FLAT"], case_sensitive=False),
+    type=INDEX,
     default="auto",
     show_default=True,
-    help="Index of a new collection: BIN_FLAT is exact, BIN_IVF_FLAT faster on a server with millions of rows.",
+    help="Index of a new collection: BIN_FLAT is exact, BIN_IVF_FLAT faster on a server with millions of rows, "
+    "HNSW for servers that have it on codes.",
 )
 @click.option(
     "--field",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from milvus_hash.store.address import ConnectionOptions
+from milvus_hash.store.index import KINDS
 from milvus_hash.store.tls import Tls
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
+INDEX = click.Choice(["auto", *KINDS], case_sensitive=False)
 
 collection_option = click.option(
     "--collection", "-c", default="milvus_hash", show_default=True, help="Name of the collection in Milvus."

@@ -3,7 +3,8 @@
 Both ask the same collection for the same ready code: same filter, limit, output fields, index parameters and
 consistency. They take turns. pymilvus decodes fields when they are first looked at, so that there are two bare sides:
 one that never looks at its answer, and one that reads key, distance and fields of every row. With rescoring the bare
-side makes the same two calls, a search for ``oversample * limit`` rows and a query for their codes, and reads both.
+side fetches the same and reads it: a server returns the codes of ``oversample * limit`` rows with the search, Milvus
+Lite is asked for them by a second call.
 
     python tests/benchmarks/overhead.py --backend both --rows 100000
 """
@@ -35,27 +36,29 @@ def pairs(collection: HashCollection, codes: list[bytes], queries: list[Query]) 
     params = {"metric_type": "HAMMING", "params": dict(collection._target.params)}
     images = rows_of_modality(collection._target, "image", "")  # the same condition, made once
 
-    def unread(repeat: int, limit: int = LIMIT) -> Any:
+    def unread(repeat: int, limit: int = LIMIT, fields: tuple[str, ...] = ("$meta",)) -> Any:
         return client.search(
             collection.name,
             [codes[repeat % QUERIES]],
             **images,
             limit=limit,
-            output_fields=["$meta"],
+            output_fields=list(fields),
             search_params=params,
             anns_field="code",
             consistency_level="Session",
             timeout=30,
         )
 
-    def bare(repeat: int, limit: int = LIMIT) -> list[tuple[Any, ...]]:
-        (found,) = unread(repeat, limit)
+    def bare(repeat: int, limit: int = LIMIT, fields: tuple[str, ...] = ("$meta",)) -> list[tuple[Any, ...]]:
+        (found,) = unread(repeat, limit, fields)
         return [(row.id, row["distance"], row["entity"]) for row in found]
 
     def search(repeat: int) -> object:
         return collection.search(code=codes[repeat % QUERIES], limit=LIMIT)
 
     def bare_and_fetch(repeat: int) -> object:
+        if not collection._target.lite:
+            return bare(repeat, LIMIT * OVERSAMPLE, ("$meta", "code"))
         keys = [key for key, _, _ in bare(repeat, limit=LIMIT * OVERSAMPLE)]
         found = client.query(
             collection.name,
