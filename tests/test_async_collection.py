@@ -165,25 +165,3 @@ def test_errors_are_those_of_the_blocking_one(lite_store, tiny_encoder, other_en
                 await awaited.search(text="a")
 
     asyncio.run(check())
-
-
-def test_opening_is_tried_again_while_the_server_is_away(tmp_path, tiny_encoder, monkeypatch):
-    """A fake failure: Milvus Lite gives a real one once in minutes of idleness."""
-    from grpc import StatusCode, aio
-    from pymilvus import AsyncMilvusClient
-
-    gone = aio.AioRpcError(StatusCode.UNAVAILABLE, aio.Metadata(), aio.Metadata(), details="Too many pings")
-    enter, failures = AsyncMilvusClient.__aenter__, [gone, gone]
-
-    async def fail_twice(client):
-        if failures:
-            raise failures.pop()
-        return await enter(client)
-
-    async def check():
-        monkeypatch.setattr(AsyncMilvusClient, "__aenter__", fail_twice)
-        async with await AsyncHashCollection.create("c", tiny_encoder, uri=f"{tmp_path}/c.db") as awaited:
-            assert await awaited.count("image") == 0
-
-    asyncio.run(check())
-    assert not failures

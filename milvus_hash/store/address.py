@@ -12,6 +12,8 @@ from milvus_hash.store.tls import Tls
 
 DEFAULT_URI = "milvus_hash.db"
 _SCHEMES = ("http", "https", "tcp")
+# pymilvus pings every 10 s; Milvus Lite hangs up on a client that pinged for a minute and a half and asked nothing
+_NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": False}
 
 
 class ConnectionOptions(TypedDict, total=False):
@@ -90,8 +92,9 @@ class Address:
         elif not _is_server(self.uri):
             raise StoreError(f"uri {self.shown!r} is neither http(s)://HOST:PORT nor a local file that ends in .db")
         login = {"token": self.token, "db_name": self.db, "timeout": self.timeout}
+        kind = {"grpc_options": _NO_PINGS} if self.lite else self.tls.arguments() if self.tls else {}
         # dedicated: closing this client leaves those of the user alone, and the other way round
-        return {"uri": self.uri, "dedicated": True, **login, **(self.tls.arguments() if self.tls else {})}
+        return {"uri": self.uri, "dedicated": True, **login, **kind}
 
     @property
     def secrets(self) -> list[str]:

@@ -53,7 +53,7 @@ class AsyncConnection:
     async def _call(self, call: Call, level: dict[str, str]) -> Any:  # noqa: ANN401 (any answer)
         """As :meth:`Connection.call`; what pymilvus does to reconnect is within the deadline, too."""
         deadline = Deadline(self._connection.timeout)
-        function = getattr(await self._open(deadline), call.method)
+        function = getattr(await self._open(), call.method)
         while True:
             try:
                 asking = function(**call.kwargs, **level, timeout=deadline.left)
@@ -69,27 +69,20 @@ class AsyncConnection:
     async def _is_loading(self, call: Call, deadline: Deadline) -> bool:
         return await asyncio.to_thread(self._connection.is_loading, call.kwargs["collection_name"], deadline.left)
 
-    async def _open(self, deadline: Deadline) -> AsyncMilvusClient:
-        """The client; several tasks that need one at once get the same.
-
-        All clients of a Milvus Lite share one channel, which it closes once when they were idle for minutes.
-        """
+    async def _open(self) -> AsyncMilvusClient:
+        """The client; several tasks that need one at once get the same."""
         from pymilvus import AsyncMilvusClient
 
         async with self._opening:
-            while self._client is None:
+            if self._client is None:
                 await asyncio.to_thread(lambda: self._connection.client)
                 client = AsyncMilvusClient(**self._connection.address.arguments())
                 try:
                     await client.__aenter__()
-                    self._client = client
-                except errors() as error:
+                except BaseException as error:
                     await client.close()
-                    pause = deadline.pause() if passes(error) else None
-                    if pause is None:
+                    if isinstance(error, errors()):
                         raise refused(self._connection.address, error) from None
-                    await asyncio.sleep(pause)
-                except BaseException:
-                    await client.close()
                     raise
+                self._client = client
             return self._client
