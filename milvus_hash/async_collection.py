@@ -52,7 +52,7 @@ class AsyncHashCollection:
         name: Of the collection in Milvus.
         encoder: What turns questions into codes.
         bits: Code length.
-        index: ``BIN_FLAT``, ``BIN_IVF_FLAT`` or ``HNSW``.
+        index: ``BIN_FLAT``, ``BIN_IVF_FLAT``, ``HNSW`` or ``AUTOINDEX``.
         fields: The declared metadata fields and their types.
         uri: Where it lives, without credentials.
     """

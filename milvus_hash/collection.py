@@ -62,7 +62,7 @@ class HashCollection:
         name: Of the collection in Milvus.
         encoder: What turns questions into codes.
         bits: Code length; the encoder's full length or a nested one.
-        index: ``BIN_FLAT``, ``BIN_IVF_FLAT`` or ``HNSW``.
+        index: ``BIN_FLAT``, ``BIN_IVF_FLAT``, ``HNSW`` or ``AUTOINDEX``.
         fields: The declared metadata fields and their types.
         uri: Where it lives, without credentials.
     """
@@ -108,7 +108,8 @@ class HashCollection:
             encoder: Whose codes it will hold.
             bits: Code length, one that the bundle lists; its full length when absent.
             index: ``BIN_FLAT`` (exact), ``BIN_IVF_FLAT`` (approximate, servers only), ``HNSW`` (approximate, servers
-                that have it), or ``auto``: ``BIN_FLAT``, but on a server ``BIN_IVF_FLAT`` beyond 2,000,000 rows.
+                that have it), ``AUTOINDEX`` (approximate, what the server chooses; the one index of Zilliz Cloud), or
+                ``auto``: ``BIN_FLAT``, but on a server ``BIN_IVF_FLAT`` beyond 2,000,000 rows.
             expected_rows: About how many rows the collection will have, for ``auto`` and for the number of lists.
             fields: Metadata fields to declare, with ``str``, ``int``, ``float`` or ``bool``; every row must have
                 them. All other metadata goes to the dynamic field undeclared.

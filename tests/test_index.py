@@ -16,6 +16,7 @@ from milvus_hash.store.building import PROPERTY, rebuild, remember_search, remem
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.index import EXACT_UP_TO, Index, inverted_lists, lists_for, resolve
 from milvus_hash.store.schema import Provenance
+from milvus_hash.tuning import tune
 
 MADE_BY = Provenance("tiny", "sha256:0", 64)
 
@@ -110,3 +111,21 @@ def test_an_index_is_approximate_and_exact_when_asked(filled: HashCollection, wa
     assert (some == exact).mean() < 0.99
     # a graph may have rows that nothing leads to
     assert (all_rows == exact).mean() >= (1 if wanted.kind == "BIN_IVF_FLAT" else 0.99)
+
+
+def test_an_index_that_the_server_chooses(server_uri: str, tiny_encoder: Encoder):
+    """The only one of Zilliz Cloud: searches work, and what must be exact is refused."""
+    codes = clustered(5000)
+    with HashCollection.create("chosen", tiny_encoder, uri=server_uri, timeout=60, index="AUTOINDEX") as made:
+        made.add_codes(CodeRow(f"{n:05}", "image", 0, code) for n, code in enumerate(codes))
+        made.flush()
+        wait_until_served(made._connection, "chosen")
+    with HashCollection.open("chosen", tiny_encoder, uri=server_uri, timeout=60) as opened:
+        assert opened.index == "AUTOINDEX"
+        assert [hits[0].distance for hits in opened.search_codes(codes[:20])] == [0] * 20
+        for inexact in (lambda: opened.within(3, code=codes[0]), lambda: opened.search(code=codes[0], complete=True)):
+            with pytest.raises(StoreError, match="AUTOINDEX, which may miss rows"):
+                inexact()
+        with pytest.raises(StoreError, match="AUTOINDEX, which takes no parameters"):
+            tune(opened)
+        opened.drop()

@@ -55,7 +55,7 @@ def adopt(
         bits: Code length; 256 for codes that are learned, the full length of a bundle that is there, when absent.
         fields: Scalar fields of the source to copy, so that a filter on them can choose candidates.
         pairs_field: Learn codes that keep what this other vector field agrees with.
-        index: Of the sidecar: ``BIN_FLAT``, ``BIN_IVF_FLAT``, ``HNSW`` or ``auto``.
+        index: Of the sidecar: ``BIN_FLAT``, ``BIN_IVF_FLAT``, ``HNSW``, ``AUTOINDEX`` or ``auto``.
         sample: Rows to learn from.
         progress: Called with the number of rows of the source that were settled.
         on_reject: Called with every row that no code can be made of: its key and the reason.

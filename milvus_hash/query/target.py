@@ -28,7 +28,7 @@ class Target:
     Attributes:
         name: Of the collection in Milvus.
         bits: Code length.
-        index: ``BIN_FLAT``, ``BIN_IVF_FLAT`` or ``HNSW``.
+        index: ``BIN_FLAT``, ``BIN_IVF_FLAT``, ``HNSW`` or ``AUTOINDEX``.
         pk: Name of the primary key.
         partitioned: Whether the rows of each modality are in a partition of its name.
         lite: Whether it lives in Milvus Lite, whose searches cannot return codes.

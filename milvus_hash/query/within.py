@@ -34,7 +34,7 @@ def within(target: Target, code: bytes, scope: Scope, *, least: int = 0, most: i
     Raises:
         StoreError: The index is a graph, which may miss rows.
     """
-    _refuse_graph(target)
+    _refuse_inexact(target)
     ranges = target.index == "BIN_FLAT"
     found: list[Row] = []
     parts: list[tuple[int, Key | None, Key | None]] = [(least, None, None)]  # from this distance, between these keys
@@ -66,7 +66,7 @@ def complete_nearest(target: Target, codes: Codes, scope: Scope, *, limit: int) 
     Raises:
         StoreError: The index is a graph, which may miss rows.
     """
-    _refuse_graph(target)
+    _refuse_inexact(target)
     asked = min(limit + _SPARE, MAX_LIMIT)
     answers = yield from nearest(target, codes, replace(scope, params=target.exact_params), limit=asked)
     found: list[list[Row]] = []
@@ -80,7 +80,7 @@ def complete_nearest(target: Target, codes: Codes, scope: Scope, *, limit: int) 
     return found
 
 
-def _refuse_graph(target: Target) -> None:
+def _refuse_inexact(target: Target) -> None:
     if target.index not in ("BIN_FLAT", "BIN_IVF_FLAT"):
         raise StoreError(
             f"{target.name!r} has an index {target.index}, which may miss rows: "

@@ -9,7 +9,7 @@ from typing import Any
 
 from milvus_hash.errors import InputError, StoreError
 
-KINDS = ("BIN_FLAT", "BIN_IVF_FLAT", "HNSW")
+KINDS = ("BIN_FLAT", "BIN_IVF_FLAT", "HNSW", "AUTOINDEX")
 
 EXACT_UP_TO = 2_000_000
 """Rows up to which ``auto`` is BIN_FLAT: it looks at a million 64-bit codes in 5-7 ms on two cores, so that there is
@@ -28,7 +28,7 @@ PROBED = 16
 EFFORT = {"BIN_IVF_FLAT": "nprobe", "HNSW": "ef"}
 """The search parameter that says how hard a search looks."""
 
-_BUILD = {"BIN_FLAT": {}, "BIN_IVF_FLAT": {"nlist": NLIST}, "HNSW": {"M": 30, "efConstruction": 360}}
+_BUILD = {"BIN_FLAT": {}, "BIN_IVF_FLAT": {"nlist": NLIST}, "HNSW": {"M": 30, "efConstruction": 360}, "AUTOINDEX": {}}
 _MOST = 65_536  # lists, probes and ef, as Milvus bounds them
 
 
@@ -37,7 +37,8 @@ class Index:
     """An index on the codes of a collection.
 
     Attributes:
-        kind: ``BIN_FLAT`` (exact), ``BIN_IVF_FLAT`` (inverted lists) or ``HNSW`` (a graph, Milvus 2.6.4 and later).
+        kind: ``BIN_FLAT`` (exact), ``BIN_IVF_FLAT`` (inverted lists), ``HNSW`` (a graph, Milvus 2.6.4 and later) or
+            ``AUTOINDEX`` (approximate, what the server likes, without parameters).
         build: What it is built with: ``nlist``; ``M`` and ``efConstruction``.
         search: How hard a search looks unless told otherwise: ``nprobe``; ``ef``.
     """
@@ -48,7 +49,7 @@ class Index:
 
     @property
     def exact(self) -> dict[str, int]:
-        """Search parameters with which every row is looked at; as near as it gets for a graph."""
+        """Search parameters with which every row is looked at; as near as it gets for HNSW and AUTOINDEX."""
         if self.kind == "BIN_IVF_FLAT":
             nlist = self.build.get("nlist", NLIST)
             return {"nprobe": nlist}
@@ -56,7 +57,7 @@ class Index:
 
 
 def resolve(kind: str, *, lite: bool, rows: int | None = None) -> Index:
-    """The index for ``auto``, ``BIN_FLAT``, ``BIN_IVF_FLAT`` or ``HNSW``, with its defaults.
+    """The index for ``auto`` or one of :data:`KINDS`, with its defaults.
 
     ``auto`` is ``BIN_FLAT`` on Milvus Lite and up to :data:`EXACT_UP_TO` rows, and ``BIN_IVF_FLAT`` beyond.
 

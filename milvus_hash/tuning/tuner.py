@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from milvus_hash.errors import InputError
+from milvus_hash.errors import InputError, StoreError
 from milvus_hash.query.filters import of_modality
 from milvus_hash.query.target import MAX_LIMIT, Key, Target
 from milvus_hash.store.building import (
@@ -76,7 +76,8 @@ def tune(
 
     Raises:
         InputError: An argument cannot be used.
-        StoreError: There are too few rows, or Milvus failed; the collection has the index that it had, and is loaded.
+        StoreError: There are too few rows, the index is AUTOINDEX, or Milvus failed; the collection has the index that
+            it had, and is loaded.
 
     Example:
         >>> import tempfile
@@ -91,6 +92,8 @@ def tune(
     """
     _check(recall, limit, queries, lists or ())
     connection, target = collection._connection, collection._target
+    if target.index == "AUTOINDEX":
+        raise StoreError(f"{target.name!r} has AUTOINDEX, which takes no parameters: there is nothing to tune")
     say = progress or (lambda remark: None)
     asked = look(connection, target, into)
     say(

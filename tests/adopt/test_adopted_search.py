@@ -87,6 +87,21 @@ def test_hits_are_rows_that_the_source_has_now_with_their_scores_of_now(floats, 
         assert hits[0].score == pytest.approx(1, abs=1e-5)
 
 
+def test_rows_of_one_code_are_told_apart_by_their_vectors(lite_floats, vector_bundle, vector_encoder):
+    """They tie as candidates, so all of them are read, however few candidates are asked for."""
+    middle = clustered(600)[41]
+    around = (middle + 0.02 * np.random.default_rng(0).standard_normal((2000, 64))).astype(np.float32)
+    codes = vector_encoder.encode_vectors(around)
+    same = around[(codes == codes[0]).all(axis=1)][:30]
+    assert len(same) == 30
+    lite_floats.delete([420])  # the middle
+    lite_floats.put(range(10_000, 10_030), same)
+    adopt(lite_floats.name, "vector", collection=lite_floats.codes, bundle_path=vector_bundle, uri=lite_floats.uri)
+    nearest = 10_000 + np.argsort(-exact_scores(same[:1], same, "COSINE")[0])[:5]
+    with AdoptedCollection.open(lite_floats.codes, vector_encoder, uri=lite_floats.uri) as adopted:
+        assert [hit.pk for hit in adopted.search(same[0], limit=5, oversample=1)] == nearest.tolist()
+
+
 @pytest.mark.parametrize("metric", ["L2", "IP"])
 def test_scores_are_those_of_milvus_own_search(backend, metric, vector_encoder, vector_bundle):
     with float_collection(backend, metric=metric) as made:
