@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from milvus_hash.adopt.search import SIFTED, best_with_ties, exact_scores
+from milvus_hash.adopt.scores import SIFTED, best_with_ties, exact_scores
 from milvus_hash.adopt.source import Vectors
 from milvus_hash.codes import Codes, asymmetric_score, hamming
 from milvus_hash.encoder import Encodings

@@ -12,7 +12,7 @@ from milvus_hash.adopt import sidecar as sidecars
 from milvus_hash.adopt.learning import BITS, SAMPLE, learn_encoder
 from milvus_hash.adopt.merge import usable
 from milvus_hash.adopt.recall import Recall
-from milvus_hash.adopt.search import encode_queries
+from milvus_hash.adopt.scores import encode_queries
 from milvus_hash.adopt.source import Source, ahead, fetch, look, sample, walk
 from milvus_hash.errors import InputError
 from milvus_hash.store.address import ConnectionOptions

@@ -7,7 +7,7 @@ import pytest
 from float_collection import clustered, float_collection
 
 from milvus_hash.adopt import AdoptedCollection, adopt, measure, trial
-from milvus_hash.adopt.search import exact_scores
+from milvus_hash.adopt.scores import exact_scores
 from milvus_hash.errors import InputError, StoreError
 
 

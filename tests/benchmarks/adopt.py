@@ -27,7 +27,7 @@ import faiss
 import numpy as np
 
 from milvus_hash.adopt.learn import Hash, learn, write_vector_bundle
-from milvus_hash.adopt.search import SIFTED, best_with_ties
+from milvus_hash.adopt.scores import SIFTED, best_with_ties
 from milvus_hash.codes import asymmetric_score, hamming
 from milvus_hash.encoder import Encoder
 
