@@ -96,9 +96,8 @@ def tune(
         raise StoreError(f"{target.name!r} has AUTOINDEX, which takes no parameters: there is nothing to tune")
     say = progress or (lambda remark: None)
     asked = look(connection, target, into)
-    say(
-        f"{asked.rows} rows{f' of modality {asked.into}' if asked.into else ''}, asked by {asked.asking or 'their own'}"
-    )
+    asking = f"rows of modality {' and '.join(asked.asking)}" if asked.asking else "some of them"
+    say(f"{asked.rows:,} rows{f' of modality {asked.into}' if asked.into else ''} to search, {asking} as queries")
     run = _Run(connection, target, asked, float(recall), int(limit), int(queries), say)
     tuning = run.exact_only() if connection.lite else run.kept() if keep_index else run.rebuilt(lists)
     _use(collection, tuning.chosen.index)
