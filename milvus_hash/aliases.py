@@ -157,7 +157,7 @@ def _open(connection: Connection, name: str, encoder: Encoder) -> Target:
     shape = catalog.describe(connection, name)
     if shape.name != name:
         raise StoreError(f"{name!r} is an alias itself, of {shape.name!r}: name the collection")
-    catalog.check_bundle(name, shape.made_by, encoder)
+    catalog.check_bundle(name, shape.made_by, encoder.bundle)
     connection.call(f"loading {name!r}", "load_collection", name)
     return target_of(shape, lite=False)
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from milvus_hash.errors import BundleError
+from milvus_hash.errors import BundleError, InputError
 
 FORMAT_VERSION = 1
 MANIFEST = "bundle.json"
@@ -118,6 +118,18 @@ class Bundle:
     licence: str
     trained_on: str
     metrics: Mapping[str, Any]
+
+    def check_bits(self, bits: int | None) -> int:
+        """Return ``bits``, or the full length for None.
+
+        Raises:
+            InputError: The bundle does not list this length.
+        """
+        if bits is None:
+            return self.bits[-1]
+        if bits not in self.bits:
+            raise InputError(f"{self.name} has no codes of {bits} bits; it lists {list(self.bits)}")
+        return bits
 
 
 def starter_path() -> Path:

@@ -164,7 +164,7 @@ class HashCollection:
         level, link = Consistency(consistency), Connection(**connection)
         try:
             shape = catalog.describe(link, name)
-            catalog.check_bundle(name, shape.made_by, encoder)
+            catalog.check_bundle(name, shape.made_by, encoder.bundle)
             link.call(f"loading {name!r}", "load_collection", name)
         except BaseException:
             link.close()

@@ -281,11 +281,7 @@ class Encoder:
         Raises:
             InputError: The bundle does not list this length.
         """
-        if bits is None:
-            return self.bits
-        if bits not in self.bundle.bits:
-            raise InputError(f"{self.bundle.name} has no codes of {bits} bits; it lists {list(self.bundle.bits)}")
-        return bits
+        return self.bundle.check_bits(bits)
 
     def _stream(
         self,

@@ -166,7 +166,7 @@ class _Examination:
             return None
         if self._encoder is not None:
             try:
-                catalog.check_bundle(self.name, made_by, self._encoder)
+                catalog.check_bundle(self.name, made_by, self._encoder.bundle)
             except BundleMismatch as error:
                 self.problem("another bundle", str(error))
         if self.bits and made_by.bits != self.bits:

@@ -178,7 +178,7 @@ def check_encoder(sidecar: Sidecar, encoder: Encoder, bits: int | None = None) -
             f"collection {sidecar.name!r} has codes of {sidecar.made_by.bits} bits, not {bits}: "
             "leave the length out, or name another collection"
         )
-    catalog.check_bundle(sidecar.name, sidecar.made_by, encoder)
+    catalog.check_bundle(sidecar.name, sidecar.made_by, encoder.bundle)
     check_able(encoder)
 
 

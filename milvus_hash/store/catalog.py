@@ -1,20 +1,17 @@
-"""Collections as Milvus lists them: make one, read what one is, and whether its codes fit an encoder."""
+"""Collections as Milvus lists them: make one, read what one is, and whether its codes fit a bundle."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from milvus_hash.bundle import Bundle
 from milvus_hash.errors import BundleMismatch, StoreError
 from milvus_hash.store.building import create_index, drop_if_unfinished, remembered
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.index import Index, index_of, resolve
 from milvus_hash.store.schema import MODALITIES, Provenance, build_schema, declared_fields
-
-if TYPE_CHECKING:
-    from milvus_hash.encoder import Encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +82,16 @@ def describe(connection: Connection, name: str) -> Shape:
     return Shape(made_by, remembered(index_of(index), found), declared_fields(found), found["collection_name"])
 
 
-def check_bundle(name: str, made_by: Provenance, encoder: Encoder) -> None:
-    """Refuse an encoder whose codes cannot be compared with those of collection ``name``.
+def check_bundle(name: str, made_by: Provenance, bundle: Bundle) -> None:
+    """Refuse a bundle whose codes cannot be compared with those of collection ``name``.
 
     Raises:
         BundleMismatch: Another bundle made the collection's codes.
     """
-    if made_by.fingerprint != encoder.fingerprint:
+    if made_by.fingerprint != bundle.fingerprint:
         raise BundleMismatch(
             f"collection {name!r} holds codes of bundle {made_by.bundle} ({made_by.fingerprint}), "
-            f"not of {encoder.bundle.name} ({encoder.fingerprint}): distances between them mean nothing; "
+            f"not of {bundle.name} ({bundle.fingerprint}): distances between them mean nothing; "
             "use its bundle, or another collection"
         )
-    encoder.check_bits(made_by.bits)
+    bundle.check_bits(made_by.bits)
