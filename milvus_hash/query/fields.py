@@ -7,7 +7,7 @@ and only there, it is asked whether any row has such a field.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from milvus_hash.errors import InputError
 from milvus_hash.query.hits import Hit
@@ -38,16 +38,16 @@ def check_output_names(names: Sequence[str] | None, declared: Collection[str]) -
 
 
 def check_names(
-    target: Target, condition: str, names: Sequence[str] | None, declared: Collection[str], answers: Iterable[list[Hit]]
+    target: Target, condition: str, names: Sequence[str] | None, declared: Collection[str], answers: Sequence[list[Hit]]
 ) -> Steps[None]:
     """Raise for a name that no row has, where the answers look as if there were one.
 
     Raises:
         InputError: Nothing was found and the filter has such a name, or no hit has an output field.
     """
-    hits = [hit for some in answers for hit in some]
-    if hits and not names:
+    if not names and any(answers):
         return
+    hits = [hit for some in answers for hit in some]
     known = {*declared, *RESERVED}
     if hits:
         asked = [name for name in names or () if name not in known and not any(name in hit.fields for hit in hits)]

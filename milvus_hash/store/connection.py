@@ -57,6 +57,9 @@ class Connection:
             StoreError: The server does not answer or refuses the login, or the local file cannot be opened.
             MissingExtra: Milvus Lite is needed and not installed.
         """
+        client = self._client
+        if client is not None:
+            return client
         with self._lock:
             if self._client is None:
                 self._client = clients.acquire(self.address, self._connect)
@@ -75,12 +78,12 @@ class Connection:
             StoreError: Milvus refused or failed.
         """
         deadline = Deadline(kwargs.pop("timeout", self.timeout))
-        name = kwargs.get("collection_name") or next(iter(args), "")
         function = getattr(self.client, method)
         while True:
             try:
                 return function(*args, **kwargs, timeout=deadline.left)
             except errors() as error:
+                name = kwargs.get("collection_name") or next(iter(args), "")
                 loading = is_not_loaded(error) and self.is_loading(name, deadline.left)
                 pause = deadline.pause() if loading or passes(error) else None
                 if pause is None:
