@@ -21,10 +21,23 @@ ROOT = Path(__file__).parents[2]
 PICTURES, ROWS = 20, 300
 SIZE = 500  # large pictures: encoding them takes a few seconds on any machine
 MARK = 120  # the row whose picture is missing: its line among the rejects says that half of the pictures are done
-# The command, writing five times a second instead of once in five seconds.
-COMMAND = (
-    "from milvus_hash.ingest import pipeline; pipeline._WRITE_AFTER = 0.2; from milvus_hash.cli import main; main()"
-)
+# The command, writing five times a second instead of once in five seconds; a file says that Milvus has some rows.
+COMMAND = """
+import os
+from pathlib import Path
+from milvus_hash.cli import main
+from milvus_hash.collection import HashCollection
+from milvus_hash.ingest import pipeline
+
+def add_codes(self, rows, write=HashCollection.add_codes):
+    count = write(self, rows)
+    Path(os.environ["WRITTEN"]).touch()
+    return count
+
+HashCollection.add_codes = add_codes
+pipeline._WRITE_AFTER = 0.2
+main()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +66,16 @@ class Run:
     def __init__(self, manifest: Path, bundle: Path, uri: Path, *flags: str) -> None:
         self.log = uri.with_suffix(".log")
         self.rejects = uri.with_suffix(".jsonl")
+        self.written = uri.with_suffix(".written")
         command = [sys.executable, "-c", COMMAND, "ingest", str(manifest), "--bundle", str(bundle)]
         command += ["--uri", str(uri), "--threads", "1", "--rejects", str(self.rejects), *flags]
         with self.log.open("w") as file:
-            self.process = subprocess.Popen(
-                command, stderr=file, stdout=file, env={**os.environ, "PYTHONPATH": str(ROOT)}
-            )
+            environment = {**os.environ, "PYTHONPATH": str(ROOT), "WRITTEN": str(self.written)}
+            self.process = subprocess.Popen(command, stderr=file, stdout=file, env=environment)
 
     def wait_for_the_mark(self) -> None:
         deadline = time.monotonic() + 60
-        while not self.rejects.exists():
+        while not (self.rejects.exists() and self.written.exists()):
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.01)
