@@ -316,7 +316,7 @@ class HashCollection:
 
         Raises:
             InputError: The question or an argument cannot be used.
-            StoreError: Milvus failed, refused the filter, or the index is a graph, which may miss rows.
+            StoreError: Milvus failed, refused the filter, or the index is HNSW or AUTOINDEX.
         """
         query = ask(self.encoder, self.bits, **asked)
         options = Options(into, filter=filter, filter_params=filter_params, output_fields=output_fields)

@@ -14,11 +14,11 @@ from milvus_hash.adopt import sidecar as sidecars
 from milvus_hash.adopt.scores import SIFTED, best_with_ties, encode_queries, exact_scores
 from milvus_hash.adopt.sidecar import Adopted, Sidecar
 from milvus_hash.adopt.source import Source, Vectors, decode, look, rows_per_call
-from milvus_hash.codes import asymmetric_score
 from milvus_hash.encoder import Encodings
 from milvus_hash.errors import InputError
 from milvus_hash.query.filters import both, check_condition, one_of
 from milvus_hash.query.nearest import nearest
+from milvus_hash.query.rescore import score_codes
 from milvus_hash.query.stored import codes_of, with_codes
 from milvus_hash.query.target import MAX_LIMIT, Key, Row, Scope, check_limit
 from milvus_hash.store.address import ConnectionOptions
@@ -213,9 +213,8 @@ class AdoptedCollection:
                 codes = yield from codes_of(self._target, near)
                 found = [[row for row in some if row.pk in codes] for some in near]
             if question.rescore == "vectors":
-                found = [
-                    self._sifted(question, n, some, codes, candidates) for n, some in zip(pending, found, strict=True)
-                ]
+                pairs = zip(pending, found, strict=True)
+                found = [_sifted(question, number, some, codes, candidates) for number, some in pairs]
             rows = yield from self._rows(question, found)
             for number, some in zip(pending, found, strict=True):
                 hits[number] = self._ranked(question, number, some, codes, rows)
@@ -227,22 +226,6 @@ class AdoptedCollection:
                 break
             candidates = min(candidates * _WIDER, MAX_LIMIT)
         return [hits[number] for number in range(len(question.vectors))]
-
-    def _sifted(
-        self, question: _Question, number: int, rows: Sequence[Row], codes: Mapping[Key, bytes], count: int
-    ) -> list[Row]:
-        """Of a query's nearest rows the ``count`` best by its real values against their codes, ties with the last too.
-
-        Only their vectors can tell rows of one code apart.
-        """
-        scores = self._asymmetric(question, number, [codes[row.pk] for row in rows])
-        return [rows[place] for place in best_with_ties(scores, count)]
-
-    def _asymmetric(self, question: _Question, number: int, codes: Sequence[bytes]) -> NDArray[np.float32]:
-        """Scores float32 ``(n,)`` in [-1, 1] of a query's real values against codes."""
-        weights = question.weights[number][None]
-        packed = np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(len(codes), self.bits // 8)
-        return np.asarray(asymmetric_score(weights, packed)[0] / np.abs(weights).sum())
 
     def _rows(self, question: _Question, found: Sequence[Sequence[Row]]) -> Steps[_Rows | None]:
         """The rows of the source that are among the candidates and meet the filter; None where nobody needs them."""
@@ -275,7 +258,7 @@ class AdoptedCollection:
             places = [rows.number_of[row.pk] for row in there]
             scores = exact_scores(question.vectors[number][None], rows.vectors[places], self.adopted.metric)[0].tolist()
         elif question.rescore == "logits":
-            scores = self._asymmetric(question, number, [codes[row.pk] for row in there]).tolist()
+            scores = score_codes(question.weights[number], [codes[row.pk] for row in there])
         else:
             scores = [1 - 2 * row.distance / self.bits for row in there]
         sign = 1 if question.rescore == "vectors" and self.adopted.metric == "L2" else -1
@@ -284,6 +267,15 @@ class AdoptedCollection:
             for row, score in zip(there, scores, strict=True)
         ]
         return sorted(hits, key=lambda hit: (sign * hit.score, hit.distance, hit.pk))[: question.limit]
+
+
+def _sifted(question: _Question, number: int, rows: Sequence[Row], codes: Mapping[Key, bytes], count: int) -> list[Row]:
+    """Of a query's nearest rows the ``count`` best by its real values against their codes, ties with the last too.
+
+    Only their vectors can tell rows of one code apart.
+    """
+    scores = score_codes(question.weights[number], [codes[row.pk] for row in rows])
+    return [rows[place] for place in best_with_ties(np.array(scores), count)]
 
 
 def _is_all(near: int, candidates: int, wide: int) -> bool:

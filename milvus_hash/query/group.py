@@ -44,7 +44,7 @@ def nearest_items(
     fewer items, the rest is searched without these items.
 
     Raises:
-        StoreError: Milvus failed, or the index is a graph, which cannot be ``complete``.
+        StoreError: Milvus failed, or the index cannot be made exact, as ``complete`` needs.
     """
     fetch: Fetch = complete_nearest if complete else nearest
     found: list[list[Row]] = [[] for _ in codes]

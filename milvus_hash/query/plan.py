@@ -121,7 +121,7 @@ def find_within(
 
     Raises:
         InputError: The query, the radius or an option cannot be used.
-        StoreError: Milvus failed, has no filter templates, or the index is a graph, which may miss rows.
+        StoreError: Milvus failed, has no filter templates, or the index cannot be made exact.
     """
     if isinstance(radius, bool) or not hasattr(radius, "__index__") or not 0 <= radius <= target.bits:
         raise InputError(f"radius={radius!r}: an integer from 0 to {target.bits}, the bits of a code, is needed")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from milvus_hash.codes import asymmetric_score
 from milvus_hash.errors import InputError
@@ -45,14 +46,18 @@ def rescored(target: Target, queries: Sequence[Query], found: Sequence[Sequence[
     answers: list[list[Hit]] = []
     for query, rows in zip(queries, found, strict=True):
         there = [row for row in rows if row.pk in stored]
-        answers.append(to_hits(there, target.bits, _scores(query, [stored[row.pk] for row in there])))
+        weights = query.logits if query.weights is None else query.weights
+        scores = [] if weights is None else score_codes(weights, [stored[row.pk] for row in there])
+        answers.append(to_hits(there, target.bits, scores))
     return answers
 
 
-def _scores(query: Query, codes: Sequence[bytes]) -> list[float]:
-    """The score of each code; equal codes have equal ones, whatever the order in which floats are added up."""
-    weights = query.logits if query.weights is None else query.weights
-    if weights is None or not codes:
+def score_codes(weights: NDArray[np.float32], codes: Sequence[bytes]) -> list[float]:
+    """Scores in [-1, 1] of one query's ``weights`` float32 ``(bits,)`` against codes of ``bits // 8`` bytes.
+
+    Equal codes have equal ones, whatever the order in which floats are added up.
+    """
+    if not codes:
         return []
     distinct = list(dict.fromkeys(codes))
     packed = np.frombuffer(b"".join(distinct), dtype=np.uint8).reshape(len(distinct), -1)

@@ -21,8 +21,8 @@ def with_codes(target: Target, scope: Scope) -> Scope:
 def codes_of(target: Target, found: Sequence[Sequence[Row]]) -> Steps[dict[Key, bytes]]:
     """The codes ``bits // 8`` bytes by primary key of rows that a search in a scope :func:`with_codes` found.
 
-    A server returned them with the rows, which takes two thirds of the time of a second call. Milvus Lite is asked,
-    and has none of rows that were deleted meanwhile.
+    A server returned them with the rows, which is quicker than a second call. Milvus Lite is asked, and has none of
+    rows that were deleted meanwhile.
     """
     if not target.lite:
         return {row.pk: as_bytes(row.fields[CODE]) for rows in found for row in rows}

@@ -32,7 +32,7 @@ def within(target: Target, code: bytes, scope: Scope, *, least: int = 0, most: i
     """Every row whose distance to ``code`` is from ``least`` to ``most``, ordered by (distance, primary key).
 
     Raises:
-        StoreError: The index is a graph, which may miss rows.
+        StoreError: The index is HNSW or AUTOINDEX, which may miss rows.
     """
     _refuse_inexact(target)
     ranges = target.index == "BIN_FLAT"
@@ -64,7 +64,7 @@ def complete_nearest(target: Target, codes: Codes, scope: Scope, *, limit: int) 
     Rows are ordered by (distance, primary key); there are more than ``limit`` where the last distance is tied.
 
     Raises:
-        StoreError: The index is a graph, which may miss rows.
+        StoreError: The index is HNSW or AUTOINDEX, which may miss rows.
     """
     _refuse_inexact(target)
     asked = min(limit + _SPARE, MAX_LIMIT)
