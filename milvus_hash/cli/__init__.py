@@ -6,20 +6,40 @@ Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 done but some inputs were rejecte
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import warnings
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from milvus_hash import __version__
-from milvus_hash.cli.options import examples
+from milvus_hash.cli.interrupt import raising_signals
+from milvus_hash.cli.options import examples, say
+from milvus_hash.cli.streams import Streams
 from milvus_hash.errors import MilvusHashError
+from milvus_hash.signals import INTERRUPTED, leave_on_signals
 
 VERBS = ("demo", "dataset", "train", "export", "eval", "ingest", "search", "tune", "adopt", "alias", "doctor")
 
 
 class _Verbs(click.Group):
-    """Finds a verb in the module of its name; turns the package's errors into one line and exit code 1."""
+    """Finds a verb in the module of its name; turns errors and signals into one line and an exit code."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ANN401 (click's own signature)
+        """Be the process: its streams, signals and terminal are taken care of."""
+        leave_on_signals()
+        streams = Streams()
+        _heed_terminal()
+        try:
+            self.main(*args, **kwargs)
+        except SystemExit as end:
+            if lost := streams.finish():
+                say(f"Error: stdout cannot be written ({lost}), so that results are missing; the work itself is done.")
+                sys.exit(1)
+            sys.exit(end.code)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -31,12 +51,23 @@ class _Verbs(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 (click's own signature)
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+            ctx.color = False
         try:
-            return super().invoke(ctx)
+            with raising_signals():
+                return super().invoke(ctx)
         except MilvusHashError as error:
             raise click.ClickException(" ".join(str(error).split())) from error
-        except KeyboardInterrupt:
-            ctx.exit(130)
+        except KeyboardInterrupt as error:
+            say(INTERRUPTED)
+            ctx.exit(128 + getattr(error, "signal", signal.SIGINT))
+
+
+def _heed_terminal() -> None:
+    """Draw no bars where the cursor cannot go back; say a warning in a line, without the code that it comes from."""
+    if os.environ.get("TERM") == "dumb":
+        os.environ.setdefault("TQDM_DISABLE", "1")
+    warnings.formatwarning = lambda message, *_args, **_kwargs: f"Warning: {message}\n"
 
 
 @click.group(

@@ -155,7 +155,7 @@ def command(
         raise
     say(_summary(changes, collection, path), quiet=quiet)
     if changes.rejected:
-        say(f"{changes.rejected:,} rows were rejected; {rejects} lists them with the reasons", quiet=quiet)
+        say(f"{changes.rejected:,} rows were rejected; {rejects} lists them with the reasons")
     if interrupt():
         say(f"Interrupted. {_GO_ON}")
         ctx.exit(interrupt.exit_code)

@@ -78,7 +78,7 @@ def command(
         rejects = tuple(reject for report in table.reports.values() for reject in report.rejects)
         say("\n".join(table.notes), quiet=quiet or not table.notes)
     say("\n".join(f"report: {path}" for path in paths), quiet=quiet or not paths)
-    _end(ctx, rejects, out, quiet=quiet)
+    _end(ctx, rejects, out)
 
 
 def _column(name: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
@@ -88,10 +88,10 @@ def _column(name: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
     return name, itemgetter(name)
 
 
-def _end(ctx: click.Context, rejects: Sequence[Reject], out: Path | None, *, quiet: bool) -> None:
+def _end(ctx: click.Context, rejects: Sequence[Reject], out: Path | None) -> None:
     if rejects:
         where = "; report.json lists them" if out else "; --out writes a report that lists them"
-        say(f"{len(rejects):,} inputs were rejected{where}", quiet=quiet)
+        say(f"{len(rejects):,} inputs were rejected{where}")
         ctx.exit(3)
 
 

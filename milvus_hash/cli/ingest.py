@@ -124,7 +124,7 @@ def command(
         target.close()
     say(summary(counts, f"collection {collection!r} in {target.uri}"), quiet=quiet)
     if counts.rejected:
-        say(f"{counts.rejected:,} inputs were rejected; {rejects} lists them with the reasons", quiet=quiet)
+        say(f"{counts.rejected:,} inputs were rejected; {rejects} lists them with the reasons")
     if interrupt():
         say("Interrupted. What was encoded is written; run the same command with --resume to go on.")
         ctx.exit(interrupt.exit_code)

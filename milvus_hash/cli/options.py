@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,9 @@ INDEX = click.Choice(["auto", *KINDS], case_sensitive=False)
 collection_option = click.option(
     "--collection", "-c", default="milvus_hash", show_default=True, help="Name of the collection in Milvus."
 )
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress and no remarks on stderr.")
+quiet_option = click.option(
+    "--quiet", "-q", is_flag=True, help="No progress and no remarks on stderr, but for a line if inputs were rejected."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,4 +168,4 @@ def quieten_pymilvus() -> None:
 def say(message: str, *, quiet: bool = False) -> None:
     """A remark for people, on stderr."""
     if not quiet:
-        click.echo(message, err=True)
+        sys.stderr.write(f"{message}\n")

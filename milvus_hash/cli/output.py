@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import click
+from milvus_hash.plain import plain
 
 _NARROW = 12  # columns of a cell that is cut no further
 
@@ -26,10 +26,20 @@ def emit(
     """
     if sys.stdout.isatty():
         cells = [[get(row) for get in columns.values()] for row in rows]
-        click.echo(table(cells, list(columns), whole=whole), nl=False)
+        sys.stdout.write(table(cells, list(columns), whole=whole))
         return
     for row in rows:
-        click.echo(json.dumps(row, ensure_ascii=False, default=str))
+        sys.stdout.write(f"{_json(row)}\n")
+
+
+def _json(row: Mapping[str, Any]) -> str:
+    """``row`` as JSON, with escapes where the codec of stdout lacks a character."""
+    line = json.dumps(plain(row), ensure_ascii=False, default=str)
+    try:
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(plain(row), default=str)
+    return line
 
 
 def table(

@@ -69,5 +69,5 @@ def command(
         quiet=quiet,
     )
     if result.rejected:
-        say(f"{result.rejected:,} rows were rejected; {out / 'rejects.jsonl'} lists them", quiet=quiet)
+        say(f"{result.rejected:,} rows were rejected; {out / 'rejects.jsonl'} lists them")
         ctx.exit(3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from milvus_hash.evaluate.dataset import EncodedSet, EvaluationSet, Progress, en
 from milvus_hash.evaluate.directions import directions
 from milvus_hash.evaluate.figures import Bits, Pairs, Task, bit_figures, pair_figures, task_figures
 from milvus_hash.evaluate.floats import Score, float_scores
+from milvus_hash.plain import plain
 from milvus_hash.record import Reject
 
 KS = (1, 5, 10, 50, 100)
@@ -141,12 +141,4 @@ def measure(
 
 def to_json(document: Mapping[str, Any]) -> str:
     """JSON of a report; what is not a number is null, as JSON has no NaN."""
-    return json.dumps(_plain(document), indent=1, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
-    if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return json.dumps(plain(document), indent=1, ensure_ascii=False)
