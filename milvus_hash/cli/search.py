@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from milvus_hash.cli.nothing_found import why_nothing
 from milvus_hash.cli.options import (
     FILE,
     Connection,
@@ -146,6 +147,9 @@ def command(
         answers = [
             Answer(ask(**question.arguments, into=into, filter=expression), **question.shown) for question in questions
         ]
+        if not quiet and not all(answer.hits for answer in answers):
+            numbers = [len(answer.hits) for answer in answers]
+            say(why_nothing(found, numbers, into=into, condition=expression, radius=radius, offset=how_many["offset"]))
     finally:
         found.close()
     emit_answers(answers, [question.asked for question in questions])

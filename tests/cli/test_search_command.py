@@ -110,3 +110,46 @@ def test_options_that_make_no_sense(words, arguments, message):
     done = run(words, *arguments)
     assert done.exit_code == 2
     assert message in " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remark"),
+    [
+        pytest.param(
+            ["-t", "red", "--into", "image"],
+            "no image rows in collection 'words'; it has 14 text rows: --into text",
+            id="modality",
+        ),
+        pytest.param(
+            ["-t", "red", "-t", "blue", "--into", "image", "--filter", 'text == "red"'],
+            "no image rows in collection 'words'; it has 14 text rows: --into text",
+            id="modality, with a filter",
+        ),
+        pytest.param(
+            ["-t", "red", "--filter", 'text == "pink"'],
+            "the filter 'text == \"pink\"' leaves none of the 14 text rows of 'words'",
+            id="filter",
+        ),
+        pytest.param(
+            ["-t", "tree", "--radius", 1],
+            "none of 14 text rows is within distance 1; look further with a larger --radius",
+            id="radius",
+        ),
+        pytest.param(
+            ["-t", "red", "--filter", 'text == "a cat"', "--radius", 0],
+            "none of 2 text rows is within distance 0; look further with a larger --radius",
+            id="radius and filter",
+        ),
+        pytest.param(["-t", "red", "--offset", 14], "--offset 14 leaves out all of 14 text rows", id="offset"),
+        pytest.param(["-t", "red", "-t", "tree", "--radius", 0], "1 of 2 questions found nothing", id="one of two"),
+    ],
+)
+def test_a_question_that_finds_nothing_says_why(words, arguments, remark):
+    done = run(words, *arguments)
+    assert (done.exit_code, done.stderr) == (0, f"{remark}\n")
+    assert run(words, *arguments, "--quiet").stderr == ""
+
+
+def test_an_empty_collection_is_said_to_be_empty(empty_collection):
+    done = run(empty_collection, "-t", "red")
+    assert (done.exit_code, done.stderr) == (0, f"collection {empty_collection.name!r} has no rows\n")
