@@ -11,7 +11,7 @@ import signal
 import sys
 import warnings
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -28,7 +28,7 @@ VERBS = ("demo", "dataset", "train", "export", "eval", "ingest", "search", "tune
 class _Verbs(click.Group):
     """Finds a verb in the module of its name; turns errors and signals into one line and an exit code."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ANN401 (click's own signature)
+    def __call__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (click's own signature)
         """Be the process: its streams, signals and terminal are taken care of."""
         leave_on_signals()
         streams = Streams()

@@ -60,9 +60,9 @@ class Streams:
         _open_closed_descriptors()
         self._stdout = _Patient(os.dup(1))
         os.dup2(2, 1)
-        # get_terminal_size() asks the original one
-        sys.stdout = sys.__stdout__ = _text(self._stdout, sys.stdout, errors="replace")
-        sys.stderr = sys.__stderr__ = _text(_Patient(os.dup(2)), sys.stderr, errors="backslashreplace")
+        sys.stdout = _text(self._stdout, sys.stdout, errors="replace")
+        sys.__stdout__ = sys.stdout  # type: ignore[misc]  # get_terminal_size() asks this one
+        sys.stderr = _text(_Patient(os.dup(2)), sys.stderr, errors="backslashreplace")
 
     def finish(self) -> str:
         """Write what is waiting; why data was lost, or nothing. That the reader had enough is not a loss."""
@@ -71,7 +71,7 @@ class Streams:
         return "" if failure is None or failure.errno == errno.EPIPE else failure.strerror or str(failure)
 
 
-def _text(raw: _Patient, old: TextIO | None, *, errors: str) -> TextIO:
+def _text(raw: _Patient, old: TextIO | None, *, errors: str) -> io.TextIOWrapper[io.BufferedWriter]:
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=old.encoding if old else "utf-8",
