@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,9 @@ import numpy as np
 
 from milvus_hash.errors import InputError
 from milvus_hash.extras import require
-from milvus_hash.media import image
+from milvus_hash.media import limits
+from milvus_hash.media.colour import to_rgb
+from milvus_hash.media.files import check_file, reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -120,7 +123,7 @@ def to_picture(frame: Any, name: str) -> Image:  # noqa: ANN401 (PyAV is optiona
     with _errors(f"{name} has a frame of pixels in the format {frame.format.name}, which cannot be converted"):
         pixels = frame.to_ndarray(format="rgba" if has_alpha else "rgb24")
     upright = np.rot90(pixels, round(frame.rotation / 90))  # both count anticlockwise
-    return image.to_rgb(Image.fromarray(np.ascontiguousarray(upright)))
+    return to_rgb(Image.fromarray(np.ascontiguousarray(upright)))
 
 
 def _begin(packet: Any) -> int | None:  # noqa: ANN401
@@ -149,8 +152,9 @@ def _opened(source: str | Path | bytes, name: str) -> Iterator[tuple[Any, Any]]:
     """A container and its main video stream, ready to decode in this thread."""
     av = require("av", "video")
     with _errors(f"{name} is not a video that can be read, or is cut off before its index"):
-        file = image.plain_file(source, name, "video")
-        where = str(file.absolute()) if isinstance(file, Path) else file  # absolute: never taken for a protocol
+        check_file(source, name, "video")
+        # absolute: never taken for a protocol
+        where = io.BytesIO(source) if isinstance(source, bytes) else str(Path(source).absolute())
         container = av.open(where, options=_OPTIONS, metadata_errors="replace")
     with container:
         stream = container.streams.best("video")
@@ -159,8 +163,8 @@ def _opened(source: str | Path | bytes, name: str) -> Iterator[tuple[Any, Any]]:
         codec = stream.codec_context
         if codec is None:
             raise InputError(f"{name} is of a codec that this PyAV cannot decode")
-        image.check_pixels(codec.width, codec.height, name)
-        codec.options = {"max_pixels": str(image.MAX_PIXELS)}  # a frame in the middle may be larger than the first
+        limits.check_pixels(codec.width, codec.height, name)
+        codec.options = {"max_pixels": str(limits.MAX_PIXELS)}  # a frame in the middle may be larger than the first
         codec.thread_count = 1  # clips are decoded side by side
         yield container, stream
 
@@ -197,4 +201,4 @@ def _errors(message: str) -> Iterator[None]:
     except MemoryError as error:
         raise InputError(f"{message}: it does not fit into memory") from error
     except Exception as error:  # besides FFmpeg's own errors, whatever a broken file provokes in PyAV
-        raise InputError(f"{message}: {getattr(error, 'strerror', None) or image.reason(error)}") from error
+        raise InputError(f"{message}: {getattr(error, 'strerror', None) or reason(error)}") from error

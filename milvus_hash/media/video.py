@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 
 from milvus_hash.bundle import VideoInput
 from milvus_hash.errors import InputError
-from milvus_hash.media import animation, film
-from milvus_hash.media.image import name_of, read_picture, resize, to_rgb
+from milvus_hash.media import animation, film, opening
+from milvus_hash.media.files import name_of
+from milvus_hash.media.image import decode, resize
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -66,13 +68,14 @@ def _sampled(source: VideoSource, target: VideoInput) -> Iterator[tuple[Image.Im
         InputError, MissingExtra: As :func:`load_video`.
     """
     name = name_of(source, "video")
-    count = animation.frame_count(source, name)
-    if count == 1:
-        yield read_picture(source, side=target.size), target.frames
-    elif count:
-        times = moments(0.0, animation.duration(source, name), target.frames)
-        for picture, repeats in on_show(animation.frames(source, name), times):
-            yield to_rgb(picture), repeats
+    contents = opening.read(source, name, "video", every_frame=True)
+    if contents is not None and not contents.durations:
+        yield decode(contents, name, target.size), target.frames
+    elif contents is not None:
+        *begins, end = animation.begins(contents)
+        shown = list(on_show(zip(begins, count(), strict=False), moments(0.0, end, target.frames)))
+        pictures = animation.frames(contents, name, [number for number, _ in shown])
+        yield from zip(pictures, (repeats for _, repeats in shown), strict=True)
     else:
         timeline = film.read_timeline(source, name)
         times = moments(timeline.start, timeline.end, target.frames)

@@ -12,6 +12,7 @@ from PIL import Image
 from milvus_hash.bundle import ImageInput
 from milvus_hash.errors import InputError
 from milvus_hash.media import image as media
+from milvus_hash.media import limits
 from milvus_hash.media.image import load_image
 
 TINY = ImageInput(size=8)
@@ -148,7 +149,7 @@ def test_bad_files_are_input_errors_that_name_the_file(tmp_path):
 
 
 def test_pixel_limit_holds_for_pillow_images_too(monkeypatch):
-    monkeypatch.setattr(media, "MAX_PIXELS", 99)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 99)
     with pytest.raises(InputError, match="100 pixels; at most 99"):
         load_image(Image.new("RGB", (10, 10)), TINY)
 

@@ -22,6 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from milvus_hash.errors import InputError
+from milvus_hash.media import opening
 from milvus_hash.record import Record
 from milvus_hash_export.datasets.emojibase import INSTALL, plain_code, read_emojis
 from milvus_hash_export.datasets.files import leave_out, need
@@ -55,11 +57,11 @@ def emoji_video(root: Path) -> Iterator[Record]:
 
 
 def _is_animated(path: Path) -> bool:
-    from PIL import Image
-
     try:
-        with Image.open(path) as picture:
-            return int(getattr(picture, "n_frames", 1)) > 1
-    except (OSError, ValueError, SyntaxError) as error:
+        contents = opening.read(path, str(path), "clip", every_frame=True)
+        if contents is None:
+            raise InputError("it is no WebP")
+    except InputError as error:
         leave_out(str(path), f"it cannot be read: {error}")
         return False
+    return bool(contents.durations)
