@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,12 @@ from milvus_hash.cli.options import FILE, Model, examples, lengths, quiet_option
 from milvus_hash.cli.output import emit
 
 if TYPE_CHECKING:
+    from milvus_hash.evaluate.report import Report
     from milvus_hash.record import Reject
 
 _K = 10
 _REPORT = ("task", "bits", "queries", "database", "map", "precision")
+_PAIRS = (1, 5, 10)
 _COMPARISON = ("task", "bits", "method", "by", "map", "map_of_float", "hit", "hit_of_float")
 
 
@@ -51,7 +52,10 @@ def command(
 ) -> None:
     """Measure the codes of one or more BUNDLES on the query and database splits of MANIFEST.
 
-    mAP is over the whole ranking, with ties in expectation; the report says the convention of every figure.
+    mAP by labels is over the whole ranking of the database, with ties in expectation. R@k is one to one: pictures and
+    their texts within the query split, which needs neither labels nor a database. The report says the convention of
+    every figure.
+
     Baselines are fitted to the train split, on the frozen features of the first bundle.
     """
     encoders = [Model(bundle, providers, threads).load() for bundle in bundles]
@@ -62,10 +66,10 @@ def command(
 
         with _bar(quiet=quiet) as progress:
             report = evaluate(encoders[0], manifest, bits=bits, progress=progress)
-        emit(map(asdict, report.tasks), dict(map(_column, _REPORT)))
+        emit(_rows(report), {**dict(map(_column, _REPORT)), **dict(map(_pairs_column, _PAIRS))})
         if out is not None:
             paths = write(report, out)
-        rejects = report.rejects
+        rejects, notes = report.rejects, report.notes
     else:
         from milvus_hash.evaluate.compare import compare
         from milvus_hash.evaluate.write_comparison import write_comparison
@@ -76,7 +80,8 @@ def command(
         if out is not None:
             paths = write_comparison(table, out)
         rejects = tuple(reject for report in table.reports.values() for reject in report.rejects)
-        say("\n".join(table.notes), quiet=quiet or not table.notes)
+        notes = table.notes
+    say("\n".join(notes), quiet=quiet or not notes)
     say("\n".join(f"report: {path}" for path in paths), quiet=quiet or not paths)
     _end(ctx, rejects, out)
 
@@ -84,8 +89,20 @@ def command(
 def _column(name: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
     """A column of the table; of a figure at several k, the one at 10."""
     if name in ("precision", "hit", "hit_of_float"):
-        return f"{name}@{_K}", lambda row: row[name].get(_K)
-    return name, itemgetter(name)
+        return f"{name}@{_K}", lambda row: row.get(name, {}).get(_K)
+    return name, lambda row: row.get(name)
+
+
+def _pairs_column(k: int) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
+    return f"R@{k}", lambda row: row["pairs"] and row["pairs"]["hit"].get(k)
+
+
+def _rows(report: Report) -> Iterator[dict[str, Any]]:
+    """A row for each task and length: figures by labels, where there are labels, and ``pairs``, those one to one."""
+    tasks = {(task.task, task.bits): asdict(task) for task in report.tasks}
+    pairs = {(pairs.task, pairs.bits): asdict(pairs) for pairs in report.pairs}
+    for task, bits in dict.fromkeys([*tasks, *pairs]):
+        yield {"task": task, "bits": bits, **tasks.get((task, bits), {}), "pairs": pairs.get((task, bits))}
 
 
 def _end(ctx: click.Context, rejects: Sequence[Reject], out: Path | None) -> None:

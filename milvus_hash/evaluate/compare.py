@@ -99,7 +99,8 @@ def compare(
             others += [replace(entry, name=f"{entry.name} of {name}") for entry in own]
     table = [line for name, report in reports.items() for line in lines(name, report)]
     table += [line for entry in others for line in lines(entry.name, entry)]
-    return Comparison(str(manifest), reports, tuple(others), tuple(table), tuple(_notes(others, every)))
+    notes = dict.fromkeys(note for report in reports.values() for note in report.notes)
+    return Comparison(str(manifest), reports, tuple(others), tuple(table), (*notes, *_notes(others, every)))
 
 
 def _names(encoders: Sequence[Encoder]) -> list[str]:

@@ -16,9 +16,10 @@ CONVENTIONS: Mapping[str, str] = {
     "queries_without_relevant": "queries that have no relevant item in the database; left out of every mean",
     "radius_precision": "relevant pairs / pairs within Hamming radius 0, 1, ... bits, pooled over the queries",
     "radius_recall": "relevant pairs within the radius / all relevant pairs, pooled over the queries",
-    "pairs": "one to one: each query item against the query split alone; relevant: its own partner only; any-hit, "
-    "ties in random order",
-    "ones": "share of database codes that have the bit set",
+    "pairs": "one to one: each picture, clip or text of the query split against those of that split alone, each taken "
+    "once, however many rows repeat it; relevant: what stands in a row with it, and among texts the others of the same "
+    "picture or clip; any-hit, ties in random order",
+    "ones": "share of the database codes (without any, of the query codes) that have the bit set",
     "entropy": "mean over the bits of the binary entropy of that share, in bits; 1 is balanced",
     "correlation": "mean absolute Pearson correlation over all pairs of bits that are not constant",
     "duplicates": "1 - distinct codes / codes",

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from milvus_hash.codes import asymmetric_score, prefix
 from milvus_hash.evaluate.dataset import EncodedSet, EvaluationSet
-from milvus_hash.evaluate.ranking import Ranking, Relevance, rank_codes, rank_scores, same_item, share_label
+from milvus_hash.evaluate.pairs import Search, by_picture, own_partners
+from milvus_hash.evaluate.ranking import Ranking, Relevance, rank_codes, rank_scores, share_label
 
 Rank: TypeAlias = Callable[[EncodedSet, EncodedSet, Relevance], Iterable[Ranking]]
 """Queries, items and what is relevant -> rankings of blocks of the queries."""
@@ -24,19 +25,14 @@ class Direction:
 
     Attributes:
         task: For instance ``image->text``.
-        query: The query split, first modality.
-        database: The database split, second modality.
-        partners: The query split, second modality.
-        by_label: Relevance of ``database``: shares a label; None where nothing can be found.
-        by_pair: Relevance of ``partners``: the same item; None within a modality, or where nothing can be found.
+        labels: The query split asks, the database is searched, what shares a label is relevant; None where there is
+            nothing or nothing has labels.
+        pairs: The query split asks and is searched, the own partners are relevant; None where nothing has any.
     """
 
     task: str
-    query: EncodedSet
-    database: EncodedSet
-    partners: EncodedSet
-    by_label: Relevance | None
-    by_pair: Relevance | None
+    labels: Search | None
+    pairs: Search | None
 
 
 def directions(data: EvaluationSet, encoded: Mapping[str, EncodedSet]) -> list[Direction]:
@@ -44,16 +40,15 @@ def directions(data: EvaluationSet, encoded: Mapping[str, EncodedSet]) -> list[D
     query, database = (
         {modality: rows.of(split) for modality, rows in encoded.items()} for split in (data.query, data.database)
     )
+    grouped = by_picture(query, len(data.records))
     found = []
     for a, b in product(encoded, repeat=2):
-        asked, searched, partners = query[a], database[b], query[b]
-        by_label = by_pair = None
+        asked, searched, labels = query[a], database[b], None
         if len(asked.items) and len(searched.items) and data.labels.shape[1]:
-            by_label = share_label(data.labels[asked.items], data.labels[searched.items])
-        if a != b and len(asked.items) and len(partners.items):
-            by_pair = same_item(asked.items, partners.items)
-        if by_label or by_pair:
-            found.append(Direction(f"{a}->{b}", asked, searched, partners, by_label, by_pair))
+            labels = Search(asked, searched, share_label(data.labels[asked.items], data.labels[searched.items]))
+        pairs = own_partners(grouped[a], grouped[b], within=a == b)
+        if labels or pairs:
+            found.append(Direction(f"{a}->{b}", labels, pairs))
     return found
 
 

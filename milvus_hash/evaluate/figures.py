@@ -22,7 +22,7 @@ from milvus_hash.evaluate.metrics import (
     precision_recall_by_radius,
     recall_at,
 )
-from milvus_hash.evaluate.ranking import Relevance
+from milvus_hash.evaluate.pairs import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Figures of one direction at one length, where only a query's own partner counts."""
+    """Figures of one direction at one length, where only a query's own partners count."""
 
     task: str
     bits: int
@@ -57,7 +57,7 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """How the database codes of one modality use their bits at one length."""
+    """How the codes of one modality use their bits at one length: those of the database, else of the queries."""
 
     modality: str
     bits: int
@@ -71,24 +71,24 @@ class Bits:
 
 def task_figures(ways: Sequence[Direction], bits: int, ks: Sequence[int]) -> list[Task]:
     """Figures by labels of the first ``bits`` bits, for every task that has labels."""
-    return [_task(way, way.by_label, bits, ks) for way in ways if way.by_label]
+    return [_task(way.task, way.labels, bits, ks) for way in ways if way.labels]
 
 
 def pair_figures(ways: Sequence[Direction], bits: int, ks: Sequence[int]) -> list[Pairs]:
-    """Figures one to one of the first ``bits`` bits, for every task between two modalities."""
-    return [_pairs(way, way.by_pair, bits, ks) for way in ways if way.by_pair]
+    """Figures one to one of the first ``bits`` bits, for every task that has partners."""
+    return [_pairs(way.task, way.pairs, bits, ks) for way in ways if way.pairs]
 
 
-def _task(way: Direction, relevance: Relevance, bits: int, ks: Sequence[int]) -> Task:
-    (ranking,) = by_code(bits)(way.query, way.database, relevance)
+def _task(task: str, search: Search, bits: int, ks: Sequence[int]) -> Task:
+    (ranking,) = by_code(bits)(search.queries, search.items, search.relevance)
     precision, recall = precision_recall_by_radius(ranking)
     ap = average_precision(ranking)
-    (interval,) = intervals(ap[:, None], way.query.items)
+    (interval,) = intervals(ap[:, None], search.queries.items)
     return Task(
-        task=way.task,
+        task=task,
         bits=bits,
-        queries=len(way.query.codes),
-        database=len(way.database.codes),
+        queries=len(search.queries.codes),
+        database=len(search.items.codes),
         queries_without_relevant=int((~ranking.has_relevant).sum()),
         map=mean(ap),
         map_interval=interval,
@@ -100,16 +100,16 @@ def _task(way: Direction, relevance: Relevance, bits: int, ks: Sequence[int]) ->
     )
 
 
-def _pairs(way: Direction, relevance: Relevance, bits: int, ks: Sequence[int]) -> Pairs:
-    (ranking,) = by_code(bits)(way.query, way.partners, relevance)
+def _pairs(task: str, search: Search, bits: int, ks: Sequence[int]) -> Pairs:
+    (ranking,) = by_code(bits)(search.queries, search.items, search.relevance)
     hits = all_hits([ranking], ks)
     return Pairs(
-        task=way.task,
+        task=task,
         bits=bits,
         queries=int(ranking.has_relevant.sum()),
-        candidates=len(way.partners.codes),
+        candidates=len(search.items.codes),
         hit={k: mean(column) for k, column in zip(ks, hits.T, strict=True)},
-        hit_interval=dict(zip(ks, intervals(hits, way.query.items), strict=True)),
+        hit_interval=dict(zip(ks, intervals(hits, search.queries.items), strict=True)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ class Score:
         bits: Stored bits, or numbers of a float vector.
         map: By labels; NaN without any.
         map_interval: Its interval.
-        hit: Any-hit recall of the own partner, one to one, by k; empty within a modality.
+        hit: Any-hit recall of the own partners, one to one, by k; empty where nothing has any.
         hit_interval: Its intervals.
     """
 
@@ -37,29 +38,27 @@ class Score:
 
 def score(by: str, direction: Direction, bits: int, rank: Rank, ks: Sequence[int]) -> Score:
     """Rank both by labels and one to one, block by block."""
-    query = direction.query
-    ap, hits = np.full((len(query.items), 1), np.nan), np.full((len(query.items), len(ks)), np.nan)
-    if direction.by_label:
-        blocks = rank(query, direction.database, direction.by_label)
+    found = math.nan
+    map_interval: Interval = (math.nan, math.nan)
+    hit: dict[int, float] = {}
+    hit_interval: dict[int, Interval] = {}
+    if (search := direction.labels) is not None:
+        blocks = rank(search.queries, search.items, search.relevance)
         ap = np.concatenate([average_precision(ranking)[:, None] for ranking in blocks])
-    if direction.by_pair:
-        hits = all_hits(rank(query, direction.partners, direction.by_pair), ks)
-    (map_interval,) = intervals(ap, query.items)
-    return Score(
-        by=by,
-        task=direction.task,
-        bits=bits,
-        map=mean(ap),
-        map_interval=map_interval,
-        hit={k: mean(column) for k, column in zip(ks, hits.T, strict=True)} if direction.by_pair else {},
-        hit_interval=dict(zip(ks, intervals(hits, query.items), strict=True)) if direction.by_pair else {},
-    )
+        found = mean(ap)
+        (map_interval,) = intervals(ap, search.queries.items)
+    if (search := direction.pairs) is not None:
+        hits = all_hits(rank(search.queries, search.items, search.relevance), ks)
+        hit = {k: mean(column) for k, column in zip(ks, hits.T, strict=True)}
+        hit_interval = dict(zip(ks, intervals(hits, search.queries.items), strict=True))
+    return Score(by, direction.task, bits, found, map_interval, hit, hit_interval)
 
 
 def float_scores(ways: Sequence[Direction], lengths: Sequence[int], ks: Sequence[int]) -> Iterator[Score]:
     """Codes rescored at each of the lengths, and every float vector that both sides of a task have as wide."""
     for way in ways:
-        left, right = way.query.vectors, way.database.vectors
+        search = way.labels or way.pairs
+        left, right = (search.queries.vectors, search.items.vectors) if search else ({}, {})
         if "logits" in left:
             yield from (score("rescored", way, bits, rescored(bits), ks) for bits in lengths)
         for name in ("logits", "embedding"):

@@ -17,6 +17,8 @@ _LINES = ("-", "--", ":", "-.")  # one a length, the longest first
 def draw(report: Report, path: Path) -> None:
     """Draw precision against recall, precision at k and bit balance as a PNG of 1,500 x 600 pixels.
 
+    Without labels the first two are empty but for R@k, one to one, in the place of precision.
+
     Raises:
         MissingExtra: matplotlib is not installed.
     """
@@ -24,6 +26,8 @@ def draw(report: Report, path: Path) -> None:
     curve, at_k, balance = figure.subplots(1, 3)
     _draw_tasks(report, curve, at_k)
     _draw_balance(report, balance)
+    if not report.tasks:
+        _draw_pairs(report, at_k)
     for axes in (curve, at_k, balance):
         axes.grid(visible=True, color="#dddddd", linewidth=0.5)
     balance.legend(fontsize=8, frameon=False)
@@ -53,6 +57,16 @@ def _draw_tasks(report: Report, curve: Any, at_k: Any) -> None:  # noqa: ANN401 
     ks = list(report.tasks[0].precision) if report.tasks else []
     at_k.set_xticks(ks, [str(k) for k in ks])
     at_k.minorticks_off()
+
+
+def _draw_pairs(report: Report, axes: Any) -> None:  # noqa: ANN401
+    for pairs in report.pairs:
+        label = f"{pairs.task}, {pairs.bits} bits"
+        axes.plot(list(pairs.hit), list(pairs.hit.values()), marker="o", markersize=3, linewidth=1.2, label=label)
+    ks = list(report.pairs[0].hit) if report.pairs else []
+    axes.set(title="R@k, one to one", xlabel="k", ylabel="share of queries")
+    axes.set_xticks(ks, [str(k) for k in ks])
+    axes.legend(fontsize=8, frameon=False)
 
 
 def _draw_balance(report: Report, axes: Any) -> None:  # noqa: ANN401 (matplotlib axes)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from milvus_hash.codes import Codes, hamming
 
 Counts: TypeAlias = NDArray[np.int64]
-Relevance: TypeAlias = Callable[[slice, slice], NDArray[np.bool_]]
-"""Which items are relevant to which queries: slices of both -> bool ``(queries, items)``."""
+Relevance: TypeAlias = Callable[[slice, slice], NDArray[np.bool_] | NDArray[np.int8]]
+"""Which items are relevant to which queries: slices of both -> ``(queries, items)``, bool, or int8 where -1 stands for
+an item that is no candidate, such as the query itself."""
 
 _BLOCK = 4 << 20  # pairs of a query and an item at a time: about 100 MB of temporary memory
 
@@ -80,7 +81,7 @@ def rank_codes(queries: Codes, items: Codes, relevance: Relevance) -> Ranking:
     for top in range(0, len(queries), height):
         rows = slice(top, min(top + height, len(queries)))
         for start in range(0, len(items), width):
-            columns = slice(start, start + width)
+            columns = slice(start, min(start + width, len(items)))
             distances = hamming(queries[rows], items[columns])
             for total, part in zip(counts, _count(distances, relevance(rows, columns), levels), strict=True):
                 total[rows] += part
@@ -113,9 +114,12 @@ def rank_scores(
         yield Ranking(*_count(levels, relevance(rows, slice(0, items)), items))
 
 
-def _count(levels: NDArray[np.integer], relevant: NDArray[np.bool_], width: int) -> tuple[Counts, Counts]:
+def _count(
+    levels: NDArray[np.integer], relevant: NDArray[np.bool_] | NDArray[np.int8], width: int
+) -> tuple[Counts, Counts]:
     """Items and relevant items ``(q, width)`` per query and level."""
     q = len(levels)
     cells = levels.astype(np.int64) + np.arange(q)[:, None] * width
-    items = np.bincount(cells.ravel(), minlength=q * width).reshape(q, width)
-    return items, np.bincount(cells[relevant], minlength=q * width).reshape(q, width)
+    candidates = cells.ravel() if relevant.dtype == np.bool_ else cells[relevant >= 0]
+    items = np.bincount(candidates, minlength=q * width).reshape(q, width)
+    return items, np.bincount(cells[relevant > 0], minlength=q * width).reshape(q, width)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from milvus_hash.encoder import Encoder
 from milvus_hash.errors import InputError
 from milvus_hash.evaluate.conventions import CONVENTIONS, FLOAT_CONVENTIONS
 from milvus_hash.evaluate.dataset import EncodedSet, EvaluationSet, Progress, encode, read_evaluation_set
-from milvus_hash.evaluate.directions import directions
+from milvus_hash.evaluate.directions import Direction, directions
 from milvus_hash.evaluate.figures import Bits, Pairs, Task, bit_figures, pair_figures, task_figures
 from milvus_hash.evaluate.floats import Score, float_scores
 from milvus_hash.plain import plain
@@ -24,7 +24,10 @@ _MODALITIES = ("image", "video", "text")  # the order in which tasks are listed
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What :func:`evaluate` found out; ``floats`` is empty unless it was asked for."""
+    """What :func:`evaluate` found out.
+
+    ``floats`` is empty unless it was asked for; ``notes`` say which figures are left out, and why.
+    """
 
     bundle: str
     method: str
@@ -35,6 +38,7 @@ class Report:
     pairs: tuple[Pairs, ...]
     floats: tuple[Score, ...]
     bits: tuple[Bits, ...]
+    notes: tuple[str, ...]
     rejects: tuple[Reject, ...]
 
     @property
@@ -59,7 +63,8 @@ def evaluate(
     """Measure ``encoder`` on the ``query`` and ``database`` splits of a manifest.
 
     Every item is encoded once; shorter lengths are prefixes of its code. A task is left out where one of its sides
-    has no code, and the labelled tasks where no item has labels.
+    has no code, the labelled tasks where no item has labels or nothing is in ``database``, and one to one where no
+    picture or clip stands in a row with a text.
 
     Args:
         encoder: The bundle to measure.
@@ -70,7 +75,8 @@ def evaluate(
         progress: Called after each item with its modality and the number of items done of it.
 
     Raises:
-        InputError: The bundle lacks a length, a cut-off is below 1, a split is empty, or the manifest cannot be read.
+        InputError: The bundle lacks a length, a cut-off is below 1, no row is in ``query``, nothing of it can be
+            measured, or the manifest cannot be read.
     """
     lengths = check_lengths(encoder, bits, ks)
     data = read_evaluation_set(manifest)
@@ -117,9 +123,16 @@ def measure(
     lengths: Sequence[int],
     ks: Sequence[int],
 ) -> Report:
-    """The report of codes that are made; it has ``floats`` where ``encoded`` has vectors."""
+    """The report of codes that are made; it has ``floats`` where ``encoded`` has vectors.
+
+    Raises:
+        InputError: There is neither anything that labels could find nor a pair.
+    """
     ways = directions(data, encoded)
-    database = {modality: rows.of(data.database) for modality, rows in encoded.items()}
+    notes = tuple(_left_out(data, ways))
+    if not ways:
+        raise InputError(f"{data.path}: nothing can be measured ({len(rejects):,} rejected). {' '.join(notes)}")
+    codes = {modality: rows.of(data.searched) for modality, rows in encoded.items()}
     return Report(
         bundle=encoder.bundle.name,
         method=encoder.bundle.method,
@@ -130,13 +143,22 @@ def measure(
         pairs=tuple(pairs for bits in lengths for pairs in pair_figures(ways, bits, ks)),
         floats=tuple(float_scores(ways, lengths, ks)),
         bits=tuple(
-            bit_figures(modality, rows, bits)
-            for bits in lengths
-            for modality, rows in database.items()
-            if len(rows.codes)
+            bit_figures(modality, rows, bits) for bits in lengths for modality, rows in codes.items() if len(rows.codes)
         ),
+        notes=notes,
         rejects=rejects,
     )
+
+
+def _left_out(data: EvaluationSet, ways: Sequence[Direction]) -> Iterator[str]:
+    """Which figures there are none of, and why."""
+    if not any(way.labels for way in ways):
+        reason = "the rows have no labels" if not data.labels.any() else "what could be encoded has none"
+        if not data.database.any():
+            reason = "no row is in the split 'database', which labels would search"
+        yield f"No mAP: {reason}."
+    if not any(way.pairs for way in ways):
+        yield "No figures one to one: no picture or clip of the split 'query' stands in a row with a text."
 
 
 def to_json(document: Mapping[str, Any]) -> str:

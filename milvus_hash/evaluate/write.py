@@ -75,7 +75,10 @@ def _lines(report: Report) -> Iterator[str]:
             ["by", "task", "bits or numbers", "map", "95 % interval", *(f"pairs hit@{k}" for k in ks)],
             [[f.by, f.task, f.bits, f.map, f.map_interval, *(f.hit.get(k, "") for k in ks)] for f in report.floats],
         )
-    yield "\n## Bits of the database codes\n"
+    if report.notes:
+        yield "\n## Left out\n"
+        yield from (f"- {note}" for note in report.notes)
+    yield "\n## Bits of the codes\n"
     yield from table(
         ["modality", "bits", "codes", "ones (least to most)", "entropy", "correlation", "constant", "duplicates"],
         [

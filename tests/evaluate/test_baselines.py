@@ -104,7 +104,7 @@ def test_hyperplanes_differ_as_often_as_the_angle_says():
 
 def encoded(items, first):
     features = np.arange(first, first + len(items), dtype=np.float32)[:, None]
-    return EncodedSet(np.array(items), np.zeros((len(items), 1), np.uint8), {"features": features})
+    return EncodedSet(np.array(items), np.array(items), np.zeros((len(items), 1), np.uint8), {"features": features})
 
 
 def test_every_text_is_paired_with_the_picture_of_its_record():

@@ -87,7 +87,7 @@ def own_baselines(
     ``floats`` says which of its vectors rank better; those are taken.
     """
     name = own_vectors(floats)
-    space = {modality: _centred(rows, name, data.database) for modality, rows in encoded.items()}
+    space = {modality: _centred(rows, name, data.searched) for modality, rows in encoded.items()}
     width = next(iter(space.values())).vectors[name].shape[1]
     signs = {bits: np.eye(width, bits) for bits in lengths if bits <= width}
     yield _measure("sign", data, space, signs, ks)
@@ -118,10 +118,10 @@ def training_pairs(
     return visual.vectors["features"][pairs[:, 0]], text.vectors["features"][pairs[:, 1]]
 
 
-def _centred(rows: EncodedSet, name: str, database: NDArray[np.bool_]) -> EncodedSet:
+def _centred(rows: EncodedSet, name: str, searched: NDArray[np.bool_]) -> EncodedSet:
     vectors = rows.vectors[name]
-    searched = database[rows.items]
-    return replace(rows, vectors={name: vectors - vectors[searched].mean(axis=0)}) if searched.any() else rows
+    among = searched[rows.items]
+    return replace(rows, vectors={name: vectors - vectors[among].mean(axis=0)}) if among.any() else rows
 
 
 def _measure(
@@ -136,7 +136,7 @@ def _measure(
     pairs: list[Pairs] = []
     for bits, projection in projections.items():
         codes = {
-            modality: EncodedSet(rows.items, pack(vectors[:, : len(projection)] @ projection), {})
+            modality: replace(rows, codes=pack(vectors[:, : len(projection)] @ projection), vectors={})
             for modality, rows in space.items()
             for vectors in rows.vectors.values()
         }
