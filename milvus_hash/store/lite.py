@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from milvus_hash.errors import MissingExtra, StoreError
+from milvus_hash.store.lite_signals import undisturbed
 
 _PIP = "pip install 'milvus-lite>=2.5.2rc1,<3'"
 _NAME = re.compile(r"[a-zA-Z0-9.\-_]{1,36}")  # milvus_lite.server.Server refuses all others
@@ -107,7 +108,8 @@ def opening(path: Path) -> Iterator[None]:
         else:
             with _folder_lock(path.parent):
                 _refuse_if_held(path)
-                yield
+                with undisturbed():
+                    yield
                 _started.add(path)
         _users[path] += 1
 

@@ -71,7 +71,7 @@ class Run:
         command += ["--uri", str(uri), "--threads", "1", "--rejects", str(self.rejects), *flags]
         with self.log.open("w") as file:
             environment = {**os.environ, "PYTHONPATH": str(ROOT), "WRITTEN": str(self.written)}
-            self.process = subprocess.Popen(command, stderr=file, stdout=file, env=environment)
+            self.process = subprocess.Popen(command, stderr=file, stdout=file, env=environment, start_new_session=True)
 
     def wait_for_the_mark(self) -> None:
         deadline = time.monotonic() + 60
@@ -106,7 +106,7 @@ def test_an_interrupted_run_goes_on(number, manifest, tiny_bundle, tiny_encoder,
     uri = tmp_path / "own.db"
     first = Run(manifest, tiny_bundle, uri)
     first.wait_for_the_mark()
-    first.process.send_signal(number)
+    os.killpg(first.process.pid, number)  # as a terminal does: to the server of Milvus Lite, too
     code, log = first.finish()
     assert code == 128 + number, log
     assert "run the same command with --resume" in log
