@@ -1,23 +1,26 @@
 """Milvus Lite's rules, checked before it is asked: version, file name, and one process per file.
 
 Milvus Lite takes a POSIX lock on ``.NAME.db.lock``. A second process that tries to open the file fails, *and its
-clean-up deletes the lock file*, so that a third one would succeed and write beside the first. So the lock is
-tested here, before Milvus Lite gets to see the file, and a failed open is never tried again.
+clean-up deletes the lock file*, so that a third one would succeed and write beside the first. So users of this package
+exclude each other by a lock of their own (:mod:`milvus_hash.store.lite_lock`), and Milvus Lite's, which other programs
+may have, is tested before it gets to see the file. A failed open is never tried again.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
 
 from milvus_hash.errors import MissingExtra, StoreError
+from milvus_hash.store import lite_disk, lite_lock
 from milvus_hash.store.lite_signals import undisturbed
 
 _PIP = "pip install 'milvus-lite>=2.5.2rc1,<3'"
@@ -84,8 +87,13 @@ def check_path(uri: str) -> Path:
         raise StoreError(f"uri {uri!r}: the folder {str(path.parent)!r} does not exist; create it first")
     if path.exists() and not path.is_file():
         raise StoreError(f"uri {uri!r} is not a file; name another one")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise StoreError(f"uri {uri!r} cannot be written: permission denied")
+    if not all(os.access(place, os.W_OK) for place in (path.parent, path) if place.exists()):
+        raise StoreError(
+            f"uri {uri!r}: permission denied, or a read-only disk; Milvus Lite writes to the file and beside it, even "
+            "to search: copy it to where that is allowed"
+        )
+    if not path.exists() and not lite_disk.is_free(path.parent):
+        raise StoreError(f"uri {uri!r} cannot be made: the disk is full, or a quota reached; free some space")
     if path.is_file() and path.stat().st_size:
         with path.open("rb") as file:
             if file.read(len(_SQLITE)) != _SQLITE:
@@ -103,15 +111,21 @@ def opening(path: Path) -> Iterator[None]:
     from milvus_lite.server_manager import server_manager_instance
 
     with _mutex:
-        if str(path) in server_manager_instance._servers:  # this process has it: its server is shared
-            yield
-        else:
-            with _folder_lock(path.parent):
+        if not _users[path]:
+            lite_lock.take(path)
+        try:
+            mine = str(path) not in server_manager_instance._servers  # else its server is shared
+            if mine:
                 _refuse_if_held(path)
-                with undisturbed():
-                    yield
+            with undisturbed() if mine else nullcontext():
+                yield
+            if mine:
                 _started.add(path)
-        _users[path] += 1
+                lite_lock.note_server(path, server_manager_instance._servers[str(path)]._p.pid)
+            _users[path] += 1
+        finally:
+            if not _users[path]:
+                lite_lock.give(path)
 
 
 def release(path: Path) -> None:
@@ -119,24 +133,33 @@ def release(path: Path) -> None:
     from milvus_lite.server_manager import server_manager_instance
 
     with _mutex:
+        if not _users[path]:  # in a fork: it is open in the parent
+            return
         _users[path] -= 1
-        if not _users[path] and path in _started:
-            _started.remove(path)
-            server_manager_instance.release_server(str(path))
+        if _users[path]:
+            return
+        try:
+            if path in _started:
+                _started.remove(path)
+                server_manager_instance.release_server(str(path))
+        finally:
+            lite_lock.give(path)
 
 
-@contextmanager
-def _folder_lock(folder: Path) -> Iterator[None]:
-    """One process at a time between the test of the lock and Milvus Lite taking it."""
-    import fcntl
+def _forget() -> None:
+    """In a fork: files and servers are its parent's, which must not lose them when the fork ends."""
+    global _mutex
+    _mutex = threading.Lock()
+    _users.clear()
+    _started.clear()
+    lite_lock.forget()
+    if "milvus_lite.server_manager" in sys.modules:
+        for server in sys.modules["milvus_lite.server_manager"].server_manager_instance._servers.values():
+            server.stop = lambda: None
 
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a network file system that cannot lock folders: the test below still helps
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def _refuse_if_held(path: Path) -> None:
@@ -154,10 +177,7 @@ def _refuse_if_held(path: Path) -> None:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 if time.monotonic() > deadline:
-                    raise StoreError(
-                        f"{str(path)!r} is open in another process, and Milvus Lite allows one at a time: "
-                        "close it there, or use a Milvus server"
-                    ) from None
+                    raise lite_lock.open_elsewhere(path) from None
             else:
                 return
         time.sleep(0.05)
