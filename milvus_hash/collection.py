@@ -35,7 +35,7 @@ from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.rows import CodeRow
 from milvus_hash.store.schema import Provenance, primary_key
-from milvus_hash.store.writer import write
+from milvus_hash.store.writer import upsert, write
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -207,10 +207,10 @@ class HashCollection:
 
         def send(batch: list[dict[str, Any]]) -> None:
             if not self._target.partitioned:
-                self._call("writing to", "upsert", self.name, batch)
+                upsert(self._connection, self.name, batch)
                 return
             for modality, rows in groupby(sorted(batch, key=_modality), _modality):
-                self._call("writing to", "upsert", self.name, list(rows), partition_name=modality)
+                upsert(self._connection, self.name, list(rows), partition=modality)
 
         try:
             return write(rows, self.bits // 8, send, at_once=1 if self._connection.lite else 2)

@@ -29,6 +29,7 @@ from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.index import KINDS, index_of
+from milvus_hash.store.repair import no_index
 from milvus_hash.store.schema import MODALITIES, Provenance
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class _Examination:
             self.problem(
                 "another length",
                 f"collection {self.name!r} says that its codes have {made_by.bits} bits, its field has {self.bits}: "
-                "drop it and ingest again",
+                "its codes can be compared with none of that bundle; ingest into another collection",
             )
         return made_by
 
@@ -193,19 +194,19 @@ class _Examination:
             return {}
         found = self._connection.call(f"describing the index of {self.name!r}", "describe_index", self.name, CODE)
         if not found:
-            self.problem("no index", f"collection {self.name!r} has no index on its codes: drop it and ingest again")
+            self.problem("no index", str(no_index(self.name)))
             return {}
         if found["index_type"] not in KINDS:
             self.problem(
                 "another index",
                 f"the index on the codes of {self.name!r} is {found['index_type']}, not {' or '.join(KINDS)}: "
-                "drop the index and make it again",
+                f"milvus-hash doctor --collection {self.name} --repair puts another in its place",
             )
         elif found["metric_type"] != "HAMMING":
             self.problem(
                 "another metric",
                 f"the index on the codes of {self.name!r} measures {found['metric_type']}; HAMMING is needed: "
-                "drop the index and make it again",
+                f"milvus-hash doctor --collection {self.name} --repair puts another in its place",
             )
         return dict(found)
 

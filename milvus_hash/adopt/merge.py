@@ -22,6 +22,7 @@ from milvus_hash.query.stored import as_bytes
 from milvus_hash.query.target import CODE, Key
 from milvus_hash.record import Reject
 from milvus_hash.store.connection import Connection
+from milvus_hash.store.writer import upsert
 
 if TYPE_CHECKING:
     from milvus_hash.encoder import Encoder
@@ -221,17 +222,18 @@ class _Writer:
         row_bytes = self._sidecar.made_by.bits // 8 + 64 + 4 * seen // max(1, len(rows))
         step = max(1, min(_ROWS_PER_CALL, _BYTES_PER_CALL // row_bytes))
         for start in range(0, len(rows), step):
-            self._send("writing to", "upsert", data=rows[start : start + step])
+            self._send(
+                upsert, self._connection, self._sidecar.name, rows[start : start + step], key=self._sidecar.adopted.pk
+            )
 
     def delete(self, keys: list[Key]) -> None:
         """Delete rows by key."""
         for start in range(0, len(keys), _ROWS_PER_CALL):
             some = one_of(self._sidecar.adopted.pk, keys[start : start + _ROWS_PER_CALL])
-            self._send("deleting from", "delete", filter=some)
+            name = self._sidecar.name
+            self._send(self._connection.call, f"deleting from {name!r}", "delete", name, filter=some)
 
-    def _send(self, doing: str, method: str, **arguments: Any) -> None:  # noqa: ANN401 (any client method)
+    def _send(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (of any call)
         if len(self._on_the_way) >= self._at_once:
             self._on_the_way.popleft().result()
-        call = self._connection.call
-        name = self._sidecar.name
-        self._on_the_way.append(self._pool.submit(call, f"{doing} {name!r}", method, name, **arguments))
+        self._on_the_way.append(self._pool.submit(call, *args, **kwargs))

@@ -11,10 +11,12 @@ from milvus_hash.adopt.source import Source
 from milvus_hash.errors import BundleMismatch, InputError, StoreError
 from milvus_hash.query.target import CODE, Target
 from milvus_hash.store import catalog
-from milvus_hash.store.building import create_index, describe_index, drop_if_unfinished, remembered
+from milvus_hash.store.building import create_index, describe_index, remembered
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.index import Index, index_of, resolve
-from milvus_hash.store.schema import Provenance
+from milvus_hash.store.making import making
+from milvus_hash.store.repair import no_index
+from milvus_hash.store.schema import Provenance, new_mark
 
 if TYPE_CHECKING:
     from pymilvus import CollectionSchema
@@ -90,8 +92,7 @@ def create(
     schema = _schema(source, made_by, adopted)
     if catalog.exists(connection, name):
         raise StoreError(f"collection {name!r} exists in {connection.uri}: name another one")
-    connection.call(f"creating {name!r}", "create_collection", name, schema=schema, consistency_level="Session")
-    with drop_if_unfinished(connection, name):
+    with making(connection, name, schema):
         create_index(connection, name, index)
         connection.call(f"loading {name!r}", "load_collection", name)
     return read(connection, name)
@@ -120,10 +121,8 @@ def _schema(source: Source, made_by: Provenance, adopted: Adopted) -> Collection
     from pymilvus import DataType, MilvusClient
 
     check_fields(source, adopted.fields)
-    description = {**json.loads(made_by.dumps()), "adopted": asdict(adopted)}
-    schema = MilvusClient.create_schema(
-        auto_id=False, enable_dynamic_field=False, description=json.dumps(description, ensure_ascii=False)
-    )
+    description = made_by.dumps(adopted=asdict(adopted), made=new_mark())
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False, description=description)
     schema.add_field(source.pk, source.fields[source.pk]["type"], is_primary=True, **_options(source.fields[source.pk]))
     schema.add_field(CODE, DataType.BINARY_VECTOR, dim=made_by.bits)
     for name in adopted.fields:
@@ -159,7 +158,7 @@ def read(connection: Connection, name: str) -> Sidecar:
         )
     index = describe_index(connection, name)
     if not index:
-        raise StoreError(f"collection {name!r} has no index on its codes: drop it and adopt again")
+        raise no_index(name)
     texts = [field["name"] for field in described["fields"] if field["type"].name in _TEXTS]
     adopted = Adopted(**{**stored, "fields": tuple(stored["fields"])})
     copied = tuple(text for text in texts if text in adopted.fields)

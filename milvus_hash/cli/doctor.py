@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from operator import itemgetter
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from milvus_hash import __version__
-from milvus_hash.cli.options import Connection, Model, connection_options, examples, model_options
+from milvus_hash.cli.options import Connection, Model, connection_options, examples, model_options, say
 from milvus_hash.cli.output import emit
 from milvus_hash.errors import MilvusHashError
 from milvus_hash.extras import require
@@ -51,6 +52,7 @@ class Finding:
         "milvus-hash doctor",
         "milvus-hash doctor --uri http://localhost:19530 --collection clipart",
         "milvus-hash doctor --bundle bundles/clipart",
+        "milvus-hash doctor --uri http://localhost:19530 --collection clipart --repair",
     )
 )
 @model_options
@@ -60,15 +62,25 @@ class Finding:
     "-c",
     help="Look at this collection (or alias) as well: whose codes, index, rows, how the codes use their bits, latency.",
 )
+@click.option(
+    "--repair",
+    "repairing",
+    is_flag=True,
+    help="Make what a killed process left out of the collection: its index, its partitions. Rows stay as they are.",
+)
 @click.pass_context
-def command(ctx: click.Context, model: Model, connection: Connection, collection: str | None) -> None:
+def command(
+    ctx: click.Context, model: Model, connection: Connection, collection: str | None, *, repairing: bool
+) -> None:
     """Check the installation, the bundle, the connection to Milvus, and with --collection a collection.
 
-    Nothing is written, and a collection that a server has not loaded stays so.
+    Without --repair nothing is written, and a collection that a server has not loaded stays so.
 
     The exit code is 1 when something that is needed is broken.
     """
-    findings = list(_findings(model, connection, collection))
+    if repairing and collection is None:
+        raise click.UsageError("--repair needs --collection, what to repair")
+    findings = list(_findings(model, connection, collection, repairing=repairing))
     columns: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         "check": _branch,
         "state": itemgetter("state"),
@@ -85,7 +97,7 @@ def _branch(row: Mapping[str, Any]) -> str:
     return f"└{'──' * (len(above) - 1)} {name}" if above else name
 
 
-def _findings(model: Model, connection: Connection, collection: str | None) -> Iterator[Finding]:
+def _findings(model: Model, connection: Connection, collection: str | None, *, repairing: bool) -> Iterator[Finding]:
     yield Finding("milvus-hash", "ok", f"{__version__} on Python {platform.python_version()}, {platform.platform()}")
     yield _libraries()
     yield _extras()
@@ -98,7 +110,7 @@ def _findings(model: Model, connection: Connection, collection: str | None) -> I
         yield Finding("bundle", "broken", str(error))
     else:
         yield _bundle(encoder)
-    yield from _milvus(connection, encoder, collection)
+    yield from _milvus(connection, encoder, collection, repairing=repairing)
 
 
 def _libraries() -> Finding:
@@ -151,7 +163,9 @@ def _bundle(encoder: Encoder) -> Finding:
     return Finding("bundle", "ok", detail)
 
 
-def _milvus(connection: Connection, encoder: Encoder | None, collection: str | None) -> Iterator[Finding]:
+def _milvus(
+    connection: Connection, encoder: Encoder | None, collection: str | None, *, repairing: bool
+) -> Iterator[Finding]:
     from milvus_hash.health import examine
     from milvus_hash.store.connection import Connection as Link
     from milvus_hash.store.features import features, server_version
@@ -168,11 +182,23 @@ def _milvus(connection: Connection, encoder: Encoder | None, collection: str | N
         yield Finding("milvus", "ok", f"{version} at {link.uri}, {len(names)} collections")
         yield _features(features(link, version))
         if collection is not None:
+            if repairing:
+                yield _repaired(connection, collection)
             yield from _collection(collection, examine(collection, encoder, **options))
     except MilvusHashError as error:
         yield Finding("milvus", "broken", str(error))
     finally:
         link.close()
+
+
+def _repaired(connection: Connection, collection: str) -> Finding:
+    """What was made again; it may take longer than looking does."""
+    from milvus_hash.store.connection import Connection as Link
+    from milvus_hash.store.repair import repair
+
+    with closing(Link(**connection.kwargs())) as link:
+        made = repair(link, collection, say)
+    return Finding("repair", "ok", f"made {' and '.join(made)}" if made else "there was nothing to make")
 
 
 def _features(found: Sequence[Feature]) -> Finding:

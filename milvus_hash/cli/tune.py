@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,8 @@ def command(
     """Fit the index of COLLECTION to a recall, and store the choice with it.
 
     The collection's own rows ask; half of them choose, the other half are the recall that is shown. Unless
-    --keep-index is given, the index is built anew, and searches of everybody fail until it is there.
+    --keep-index is given, the index is built anew, and searches of everybody fail until it is there. Whatever ends the
+    run early, the old index is put back; after a kill, the next run or doctor --repair does so.
 
     Every way to search that was measured is a line, the choice is marked; collections opened from now on search so.
     """
@@ -72,7 +74,7 @@ def command(
 
         require("matplotlib", "eval")  # before minutes of work
     store = Store(**connection.kwargs())
-    try:
+    with closing(store):
         tuning = tune(
             stored_collection(store, collection),
             recall=recall,
@@ -83,8 +85,6 @@ def command(
             lists=lists or None,
             progress=lambda remark: say(remark, quiet=quiet),
         )
-    finally:
-        store.close()
     columns: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         "index": itemgetter("index"),
         "built with": lambda row: _pairs(row["build"]),

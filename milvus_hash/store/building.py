@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.store.connection import Connection
-from milvus_hash.store.index import Index, check_search, index_of, with_search
+from milvus_hash.store.index import Index, check_search, index_of, resolve
 
 PROPERTY = "milvus_hash.search"
 """The property of a collection that says how its index is to be searched. Milvus 2.3 and later keep properties that
@@ -44,17 +45,6 @@ def create_index(connection: Connection, name: str, index: Index) -> None:
         ) from None
 
 
-@contextmanager
-def drop_if_unfinished(connection: Connection, name: str) -> Iterator[None]:
-    """Drop collection ``name`` if what makes it complete fails: half of one would stand in the way of the next try."""
-    try:
-        yield
-    except BaseException:
-        with suppress(StoreError):  # without the right to drop: what failed first is the error to report
-            connection.call(f"dropping the unfinished {name!r}", "drop_collection", name)
-        raise
-
-
 def rebuild(connection: Connection, name: str, index: Index, say: Say) -> None:
     """Put ``index`` in the place of the one that collection ``name`` has; searches fail until it is there.
 
@@ -62,12 +52,21 @@ def rebuild(connection: Connection, name: str, index: Index, say: Say) -> None:
         StoreError: Milvus failed; the collection may be without index, or not loaded.
     """
     say(f"building {index.kind} {dict(index.build) or ''}".rstrip())
+    with ThreadPoolExecutor(1) as unbroken:  # Ctrl-C reaches the main thread alone, and waits there for this one's end
+        unbroken.submit(_replace, connection, name, index).result()
+    wait_until_built(connection, name)
+    load(connection, name)
+
+
+def _replace(connection: Connection, name: str, index: Index) -> None:
     connection.call(f"releasing {name!r}", "release_collection", name)
-    old = describe_index(connection, name)
-    if old:
+    if old := describe_index(connection, name):
         connection.call(f"dropping the index of {name!r}", "drop_index", name, old["index_name"])
     create_index(connection, name, index)
-    wait_until_built(connection, name)
+
+
+def load(connection: Connection, name: str) -> None:
+    """Have collection ``name`` brought into memory, however long that takes."""
     connection.call(f"loading {name!r}", "load_collection", name, timeout=max(_PATIENCE, connection.timeout))
 
 
@@ -122,22 +121,26 @@ def wait_until_served(connection: Connection, name: str) -> None:
 
 @contextmanager
 def kept_searchable(connection: Connection, name: str, index: Index, say: Say) -> Iterator[None]:
-    """Where the block is left by an error or Ctrl-C, collection ``name`` gets ``index`` back, and is loaded."""
+    """Where the block is left by an error or Ctrl-C, collection ``name`` gets ``index`` back, and is loaded.
+
+    A process that is killed cannot do that: what it is to be is stored with the collection first, for :mod:`.repair`.
+    """
+    remember_search(connection, name, index)
     try:
         yield
     except BaseException:
         say("stopped: putting the index back")
         try:
             _restore(connection, name, index, say)
-        except StoreError as error:
-            say(f"that failed: {error}")  # the first error tells more
+        except StoreError as error:  # the first error tells more
+            say(f"that failed: {error}; milvus-hash doctor --collection {name} --repair makes it later")
         raise
 
 
 def _restore(connection: Connection, name: str, index: Index, say: Say) -> None:
     found = describe_index(connection, name)
     if found and index_of(found).build == index.build and found["index_type"] == index.kind:
-        connection.call(f"loading {name!r}", "load_collection", name, timeout=max(_PATIENCE, connection.timeout))
+        load(connection, name)
     else:
         rebuild(connection, name, index, say)
 
@@ -158,10 +161,16 @@ def remembered(index: Index, described: Mapping[str, Any]) -> Index:
 
     What was stored for an index that has been replaced since, or by another program, does not count.
     """
+    stored = remembered_index(described)
+    fits = stored is not None and (stored.kind, stored.build) == (index.kind, dict(index.build))
+    return stored if stored is not None and fits else index
+
+
+def remembered_index(described: Mapping[str, Any]) -> Index | None:
+    """The index that :func:`remember_search` stored in what ``describe_collection`` gave; None without one."""
     try:
         stored = json.loads((described.get("properties") or {})[PROPERTY])
-        check_search(index.kind, stored["search"])
-        fits = stored["kind"] == index.kind and stored["build"] == dict(index.build)
+        check_search(stored["kind"], stored["search"])
+        return Index(resolve(stored["kind"], lite=False).kind, dict(stored["build"]), dict(stored["search"]))
     except (InputError, KeyError, TypeError, ValueError, AttributeError):
-        return index
-    return with_search(index, stored["search"]) if fits else index
+        return None

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 
 from milvus_hash.bundle import Bundle
 from milvus_hash.errors import BundleMismatch, StoreError
-from milvus_hash.store.building import create_index, drop_if_unfinished, remembered
+from milvus_hash.store.building import create_index, remembered
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.index import Index, index_of, resolve
+from milvus_hash.store.making import making
+from milvus_hash.store.repair import no_index
 from milvus_hash.store.schema import MODALITIES, Provenance, build_schema, declared_fields
 
 
@@ -46,8 +48,7 @@ def create(
             f"collection {name!r} exists in {connection.uri}: open it with HashCollection.open({name!r}, ...), "
             "or name another one"
         )
-    connection.call(f"creating {name!r}", "create_collection", name, schema=schema, consistency_level="Session")
-    with drop_if_unfinished(connection, name):
+    with making(connection, name, schema):
         for modality in MODALITIES if made_by.partitioned else ():
             connection.call(f"adding the partition {modality!r} to {name!r}", "create_partition", name, modality)
         create_index(connection, name, index)
@@ -78,7 +79,7 @@ def describe(connection: Connection, name: str) -> Shape:
         )
     index = connection.call(f"describing the index of {name!r}", "describe_index", name, "code")
     if not index:
-        raise StoreError(f"collection {name!r} has no index on its codes: drop it and ingest again")
+        raise no_index(name)
     return Shape(made_by, remembered(index_of(index), found), declared_fields(found), found["collection_name"])
 
 

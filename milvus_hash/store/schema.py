@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
+from uuid import uuid4
 
 from milvus_hash import record
 from milvus_hash.errors import InputError, StoreError
@@ -47,9 +48,9 @@ class Provenance:
     bit_order: str = "msb"
     format_version: int = FORMAT_VERSION
 
-    def dumps(self) -> str:
-        """The ``description`` of a collection."""
-        return json.dumps({"milvus_hash": asdict(self)})
+    def dumps(self, **more: object) -> str:
+        """The ``description`` of a collection, with ``more`` in it."""
+        return json.dumps({"milvus_hash": asdict(self), **more}, ensure_ascii=False)
 
     @classmethod
     def loads(cls, name: str, description: str) -> Provenance:
@@ -152,7 +153,7 @@ def build_schema(provenance: Provenance, fields: Mapping[str, type]) -> Collecti
         float: {"datatype": DataType.DOUBLE},
         bool: {"datatype": DataType.BOOL},
     }
-    schema = MilvusClient.create_schema(enable_dynamic_field=True, description=provenance.dumps())
+    schema = MilvusClient.create_schema(enable_dynamic_field=True, description=provenance.dumps(made=new_mark()))
     schema.add_field("pk", DataType.VARCHAR, is_primary=True, max_length=_MAX_PK_BYTES)
     schema.add_field("item", DataType.VARCHAR, max_length=MAX_ITEM_BYTES)
     schema.add_field("modality", DataType.VARCHAR, max_length=16)
@@ -165,6 +166,11 @@ def build_schema(provenance: Provenance, fields: Mapping[str, type]) -> Collecti
             raise InputError(f"field {name!r} has type {kind!r}; str, int, float and bool can be declared")
         schema.add_field(name, **kinds[kind])
     return schema
+
+
+def new_mark() -> str:
+    """What the description of a collection has under ``made``, so that no two that are made are the same."""
+    return uuid4().hex
 
 
 def declared_fields(description: Mapping[str, Any]) -> dict[str, type]:

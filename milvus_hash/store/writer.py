@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeAlias
 
+from milvus_hash.errors import StoreError
+from milvus_hash.store import lite_disk
+from milvus_hash.store.connection import Connection
 from milvus_hash.store.rows import CodeRow, to_entity
 
 Batch: TypeAlias = dict[str, dict[str, Any]]
@@ -87,3 +92,43 @@ def write(
         while on_the_way:
             wait_for_oldest()
     return count
+
+
+def upsert(
+    connection: Connection, name: str, rows: Sequence[dict[str, Any]], *, key: str = "pk", partition: str = ""
+) -> None:
+    """Write one batch to collection ``name`` and return when it is stored.
+
+    Args:
+        connection: To Milvus.
+        name: Of the collection.
+        rows: As pymilvus takes them.
+        key: Name of the primary key.
+        partition: Name of one that the rows go to; the collection's default one when empty.
+
+    Raises:
+        StoreError: Milvus failed; or its file has no room, or does not have the rows afterwards.
+    """
+    doing, place = f"writing to {name!r}", {"partition_name": partition} if partition else {}
+    if not connection.lite:
+        connection.call(doing, "upsert", name, rows, **place)
+        return
+    path = Path(connection.address.uri)
+    with lite_disk.writing[path]:
+        lite_disk.check_room(path, rows)
+        reason = "Milvus Lite did not say why"
+        try:
+            connection.call(doing, "upsert", name, rows)
+        except StoreError as error:
+            if lite_disk.is_stored(path, name, rows[-1][key]) or lite_disk.has_room(path, rows):
+                raise
+            reason = str(error)
+        else:
+            if lite_disk.is_stored(path, name, rows[-1][key]):
+                return
+        with suppress(StoreError):  # what it has in memory is not what it has stored
+            connection.call(f"releasing {name!r}", "release_collection", name)
+        raise StoreError(
+            f"{len(rows):,} rows were not stored in {str(path)!r}, and rows that they were to replace may be gone "
+            f"({reason}): see that the disk has room and that nothing else changes the file, then write them again"
+        )

@@ -10,6 +10,7 @@ from milvus_hash.store.building import describe_index, remembered
 from milvus_hash.store.catalog import exists
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.index import index_of
+from milvus_hash.store.repair import repair
 from milvus_hash.store.schema import Provenance
 
 
@@ -32,12 +33,9 @@ def stored_collection(connection: Connection, name: str) -> StoredCollection:
         raise StoreError(f"there is no collection {name!r} in {connection.uri}: name one that ingest or adopt made")
     described = connection.call(f"describing {name!r}", "describe_collection", name)
     made_by = Provenance.loads(name, described.get("description", ""))
-    found = describe_index(connection, name)
-    if not found:
-        raise StoreError(f"collection {name!r} has no index on its codes: drop it and ingest again")
-    index = remembered(index_of(found), described)
+    repair(connection, name)
+    index = remembered(index_of(describe_index(connection, name)), described)
     key = next(field["name"] for field in described["fields"] if field.get("is_primary"))
-    connection.call(f"loading {name!r}", "load_collection", name)
     target = Target(
         name,
         made_by.bits,

@@ -25,6 +25,7 @@ from milvus_hash.store.building import (
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.index import Index, index_of, inverted_lists, lists_to_try, with_search
+from milvus_hash.store.repair import repair
 from milvus_hash.tuning.fit import curve, fit, point
 from milvus_hash.tuning.look import Look, look
 from milvus_hash.tuning.measure import Questions, Ruler
@@ -32,6 +33,7 @@ from milvus_hash.tuning.result import Point, Tuning
 from milvus_hash.tuning.sample import sample
 
 _FLUSH_SECONDS = 600.0
+_WORTH = 1.2  # times as fast an approximate search has to be to be preferred: less is within what measuring tells
 
 Say = Callable[[str], None]
 
@@ -59,7 +61,7 @@ def tune(
 
     On a server the index is built anew, with two numbers of lists, and searches of all clients fail meanwhile, for
     seconds to minutes; ``keep_index`` leaves the index alone and fits the effort only. BIN_FLAT is kept where it is
-    no slower. An HNSW index stays HNSW. Milvus Lite is always exact: it is measured, and nothing changes.
+    hardly slower. An HNSW index stays HNSW. Milvus Lite is always exact: it is measured, and nothing changes.
 
     Args:
         collection: What to tune. Its own searches use the choice at once; others, once they open it again.
@@ -77,7 +79,7 @@ def tune(
     Raises:
         InputError: An argument cannot be used.
         StoreError: There are too few rows, the index is AUTOINDEX, or Milvus failed; the collection has the index that
-            it had, and is loaded.
+            it had, and is loaded. Where the process is killed, or Milvus stays away, the next call makes it again.
 
     Example:
         >>> import tempfile
@@ -91,7 +93,11 @@ def tune(
         1.0
     """
     _check(recall, limit, queries, lists or ())
-    connection, target = collection._connection, collection._target
+    connection = collection._connection
+    if not describe_index(connection, collection._target.name):
+        repair(connection, collection._target.name)
+        _use(collection, index_of(describe_index(connection, collection._target.name)))
+    target = collection._target
     if target.index == "AUTOINDEX":
         raise StoreError(f"{target.name!r} has AUTOINDEX, which takes no parameters: there is nothing to tune")
     say = progress or (lambda remark: None)
@@ -166,7 +172,7 @@ class _Run:
             chosen, remark = _choose(self.recall, exact, fits)
             if (chosen.index.kind, chosen.index.build) != (candidates[-1].kind, candidates[-1].build):
                 self._build(chosen.index)
-        remember_search(self.connection, name, chosen.index)
+            remember_search(self.connection, name, chosen.index)
         return self._tuning(chosen, exact, tuple(points), held, remark)
 
     def _flushed(self) -> Index:
@@ -215,7 +221,7 @@ def _choose(asked: float, exact: Point, fits: Sequence[Point]) -> tuple[Point, s
     if not fits:
         return exact, f"no approximate search reaches recall {asked}: the exact one is chosen"
     best = min(fits, key=lambda one: one.milliseconds)
-    if exact.milliseconds <= best.milliseconds:
+    if exact.milliseconds <= _WORTH * best.milliseconds:
         times = f"{exact.milliseconds:.2f} ms, the fastest approximate one {best.milliseconds:.2f} ms"
         return exact, f"the exact search takes {times}"
     remark = f"{exact.milliseconds / best.milliseconds:.1f} times as fast as the exact search"
