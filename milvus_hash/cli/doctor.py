@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from milvus_hash import __version__
+from milvus_hash.cli.interrupt import sigterm_raises
 from milvus_hash.cli.options import Connection, Model, connection_options, examples, model_options, say
 from milvus_hash.cli.output import emit
 from milvus_hash.errors import MilvusHashError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from milvus_hash.encoder import Encoder
     from milvus_hash.evaluate.balance import BitUse
     from milvus_hash.health import Health, Latency
+    from milvus_hash.selftest import Step
     from milvus_hash.store.features import Feature
     from milvus_hash.store.schema import Provenance
 
@@ -53,6 +56,7 @@ class Finding:
         "milvus-hash doctor --uri http://localhost:19530 --collection clipart",
         "milvus-hash doctor --bundle bundles/clipart",
         "milvus-hash doctor --uri http://localhost:19530 --collection clipart --repair",
+        "milvus-hash doctor --uri http://localhost:19530 --self-test > report.jsonl",
     )
 )
 @model_options
@@ -68,18 +72,33 @@ class Finding:
     is_flag=True,
     help="Make what a killed process left out of the collection: its index, its partitions. Rows stay as they are.",
 )
+@click.option(
+    "--self-test",
+    "testing",
+    is_flag=True,
+    help="Try on this Milvus all that the package does with one, in a collection of its own, which is removed again.",
+)
 @click.pass_context
 def command(
-    ctx: click.Context, model: Model, connection: Connection, collection: str | None, *, repairing: bool
+    ctx: click.Context,
+    model: Model,
+    connection: Connection,
+    collection: str | None,
+    *,
+    repairing: bool,
+    testing: bool,
 ) -> None:
     """Check the installation, the bundle, the connection to Milvus, and with --collection a collection.
 
-    Without --repair nothing is written, and a collection that a server has not loaded stays so.
+    Without --repair and --self-test nothing is written, and a collection that a server has not loaded stays so.
+    The self-test takes a minute; its report holds neither addresses nor secrets, so that it can be sent.
 
     The exit code is 1 when something that is needed is broken.
     """
     if repairing and collection is None:
         raise click.UsageError("--repair needs --collection, what to repair")
+    if testing:
+        ctx.exit(_self_test(model, connection))
     findings = list(_findings(model, connection, collection, repairing=repairing))
     columns: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         "check": _branch,
@@ -89,6 +108,24 @@ def command(
     emit((asdict(finding) for finding in findings), columns, whole=True)
     if any(finding.state == "broken" for finding in findings):
         ctx.exit(1)
+
+
+def _self_test(model: Model, connection: Connection) -> int:
+    """The report of a self-test; 1 if something failed in it."""
+    from milvus_hash.selftest import self_test
+
+    states = []
+
+    def rows(steps: Iterable[Step]) -> Iterator[dict[str, Any]]:
+        for step in steps:
+            say(f"{step.step}: {step.state}", quiet=not sys.stdout.isatty())  # where the table comes at the end
+            states.append(step.state)
+            yield asdict(step)
+
+    columns = {name: itemgetter(name) for name in ("step", "state", "seconds", "detail")}
+    with sigterm_raises(), closing(self_test(model.load(), **connection.kwargs())) as steps:
+        emit(rows(steps), columns, whole=True)
+    return int("failed" in states)
 
 
 def _branch(row: Mapping[str, Any]) -> str:
