@@ -113,8 +113,8 @@ def opening(path: Path) -> Iterator[None]:
     with _mutex:
         if not _users[path]:
             lite_lock.take(path)
+        mine = str(path) not in server_manager_instance._servers  # else its server is shared
         try:
-            mine = str(path) not in server_manager_instance._servers  # else its server is shared
             if mine:
                 _refuse_if_held(path)
             with undisturbed() if mine else nullcontext():
@@ -125,6 +125,8 @@ def opening(path: Path) -> Iterator[None]:
             _users[path] += 1
         finally:
             if not _users[path]:
+                if mine and str(path) in server_manager_instance._servers:
+                    server_manager_instance.release_server(str(path))
                 lite_lock.give(path)
 
 
