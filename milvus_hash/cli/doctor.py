@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from milvus_hash import __version__
-from milvus_hash.cli.interrupt import sigterm_raises
 from milvus_hash.cli.options import Connection, Model, connection_options, examples, model_options, say
 from milvus_hash.cli.output import emit
 from milvus_hash.errors import MilvusHashError
@@ -123,7 +122,7 @@ def _self_test(model: Model, connection: Connection) -> int:
             yield asdict(step)
 
     columns = {name: itemgetter(name) for name in ("step", "state", "seconds", "detail")}
-    with sigterm_raises(), closing(self_test(model.load(), **connection.kwargs())) as steps:
+    with closing(self_test(model.load(), **connection.kwargs())) as steps:
         emit(rows(steps), columns, whole=True)
     return int("failed" in states)
 
