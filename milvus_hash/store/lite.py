@@ -111,9 +111,9 @@ def opening(path: Path) -> Iterator[None]:
     from milvus_lite.server_manager import server_manager_instance
 
     with _mutex:
+        mine = str(path) not in server_manager_instance._servers  # else its server is shared
         if not _users[path]:
             lite_lock.take(path)
-        mine = str(path) not in server_manager_instance._servers  # else its server is shared
         try:
             if mine:
                 _refuse_if_held(path)
