@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from milvus_hash import __version__
 from milvus_hash.errors import MilvusHashError, StoreError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from milvus_hash.store.address import ConnectionOptions
 
 _NAME = re.compile(r"milvus_hash_self_test_(\d+)_[0-9a-f]+")
+_PEER = re.compile(r"\b(ipv[46]|unix):\S+")  # as gRPC names the other side
 _OLD = 3600.0  # seconds after which a collection of a self-test is one that was killed
 
 
@@ -130,8 +132,15 @@ def _tried(name: str, check: Callable[[Bench], str], bench: Bench) -> Step:
         state, detail = "not available", str(reason)
     except (Wrong, MilvusHashError) as error:
         state, detail = "failed", str(error)
-    detail = " ".join(detail.replace(bench.connection.uri, "URI").split())
-    return Step(name, state, round(time.perf_counter() - start, 2), detail)
+    return Step(name, state, round(time.perf_counter() - start, 2), _without_addresses(detail, bench.connection))
+
+
+def _without_addresses(detail: str, connection: Connection) -> str:
+    """A line without where this Milvus is; secrets are left out of every message already."""
+    places = {connection.uri, connection.address.uri, urlsplit(connection.uri).hostname or ""} - {""}
+    for place in sorted(places, key=len, reverse=True):
+        detail = detail.replace(place, "URI")
+    return " ".join(_PEER.sub("URI", detail).split())
 
 
 def _clean(bench: Bench) -> None:
