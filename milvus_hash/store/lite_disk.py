@@ -14,7 +14,7 @@ import sqlite3
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from errno import EDQUOT, EFBIG, EINVAL, ENOSPC, EOPNOTSUPP
 from pathlib import Path
@@ -34,7 +34,7 @@ writing: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 """Held from before a batch is sent until the file has been looked at: one at a time per file."""
 
 
-def check_room(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def check_room(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Refuse a batch that cannot be written for certain; what it replaces is needed twice for a moment.
 
     Args:
@@ -44,11 +44,10 @@ def check_room(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     Raises:
         StoreError: The disk, a quota or a limit on the size of files leaves too little, or the file is gone.
     """
-    sizes = [_size(row) for row in rows]
-    growth = 2 * sum(sizes) + _ROW_BYTES * len(sizes)
+    growth = 2 * _size(rows) + _ROW_BYTES * len(rows)
     try:
         there = path.stat().st_size
-        needed = max(growth, min(there, _JOURNAL_BYTES * len(sizes))) + SPARE
+        needed = max(growth, min(there, _JOURNAL_BYTES * len(rows))) + SPARE
         full = not (_may_grow(there + growth) and is_free(path.parent, needed))
     except OSError as error:
         raise StoreError(
@@ -56,13 +55,13 @@ def check_room(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         ) from None
     if full:
         raise StoreError(
-            f"no room for {f'{len(sizes):,} more rows' if sizes else 'a collection'} in {str(path)!r}, which takes up "
+            f"no room for {f'{len(rows):,} more rows' if rows else 'a collection'} in {str(path)!r}, which takes up "
             f"to {needed / 1e6:,.1f} MB meanwhile: nothing was written, and what was there is as it was; free some "
             "space, or raise the quota, and try again"
         )
 
 
-def has_room(path: Path, rows: Iterable[Mapping[str, Any]]) -> bool:
+def has_room(path: Path, rows: Sequence[Mapping[str, Any]]) -> bool:
     """Whether :func:`check_room` finds nothing."""
     try:
         check_room(path, rows)
@@ -99,9 +98,9 @@ def is_free(folder: Path, size: int = SPARE) -> bool:
     return True
 
 
-def _size(row: Mapping[str, Any]) -> int:
-    """Bytes of a row, about."""
-    return len(json.dumps(row, ensure_ascii=False, default=repr).encode("utf-8", "replace"))
+def _size(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Bytes of a batch, about."""
+    return len(json.dumps(rows, ensure_ascii=False, default=repr).encode("utf-8", "replace"))
 
 
 def _may_grow(size: int) -> bool:
