@@ -9,7 +9,7 @@ counts as a clip of one frame. A clip that cannot be used raises :class:`InputEr
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -53,18 +53,28 @@ def load_video(source: VideoSource, target: VideoInput) -> NDArray[np.uint8]:
         >>> load_video(file.getvalue(), VideoInput(size=8, frames=4))[:, 0, 0].tolist()
         [[255, 0, 0], [255, 0, 0], [255, 0, 0], [0, 0, 255]]
     """
+    try:
+        return _stack(_sampled(source, target, film.read_timeline), source, target)
+    except film.OutOfStep:
+        return _stack(_sampled(source, target, film.decode_timeline), source, target)
+
+
+def _stack(sampled: Iterable[tuple[Image.Image, int]], source: VideoSource, target: VideoInput) -> NDArray[np.uint8]:
     arrays: list[NDArray[np.uint8]] = []
-    for frame, times in _sampled(source, target):
+    for frame, times in sampled:
         arrays += [np.asarray(resize(frame, target), dtype=np.uint8)] * times
     if not arrays:
         raise InputError(f"{name_of(source, 'video')} has no frames that can be decoded")
     return np.stack(arrays)
 
 
-def _sampled(source: VideoSource, target: VideoInput) -> Iterator[tuple[Image.Image, int]]:
+def _sampled(
+    source: VideoSource, target: VideoInput, timeline_of: Callable[[VideoSource, str], film.Timeline]
+) -> Iterator[tuple[Image.Image, int]]:
     """The frames of a clip that :func:`load_video` takes, in RGB, not resized yet, and how often it takes each.
 
     Raises:
+        film.OutOfStep: The timeline does not hold.
         InputError, MissingExtra: As :func:`load_video`.
     """
     name = name_of(source, "video")
@@ -77,7 +87,7 @@ def _sampled(source: VideoSource, target: VideoInput) -> Iterator[tuple[Image.Im
         pictures = animation.frames(contents, name, [number for number, _ in shown])
         yield from zip(pictures, (repeats for _, repeats in shown), strict=True)
     else:
-        timeline = film.read_timeline(source, name)
+        timeline = timeline_of(source, name)
         times = moments(timeline.start, timeline.end, target.frames)
         for frame, repeats in on_show(film.frames(source, name, timeline, times), times):
             yield film.to_picture(frame, name), repeats
