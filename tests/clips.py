@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -88,3 +88,80 @@ def steady(path: Path, count: int, *, duration: int = 40, **options: object) -> 
     """A film of ``count`` frames of ``duration`` milliseconds in rising shades of grey."""
     colours = [(round(255 * index / max(1, count - 1)),) * 3 for index in range(count)]
     return film(path, colours, [duration] * count, rate=1000 // duration, **options)
+
+
+RAMP = 40
+"""Frames of :func:`ramp`."""
+
+
+def ramp(
+    path: Path,
+    *,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    count: int = RAMP,
+    start: int = 0,
+    first: int = 0,
+    gop: int = 10,
+    kind: str | None = None,
+    **options: str,
+) -> Path:
+    """A film of 25 frames a second, each of one grey, which rises by 6 from ``start`` times 6.
+
+    Args:
+        path: Its suffix is the container, unless ``kind`` is.
+        codec: Of FFmpeg's encoders.
+        pix_fmt: What it encodes.
+        count: Frames.
+        start: The number of the first one, see :func:`numbers`.
+        first: When it is shown, in frames.
+        gop: Frames from key frame to key frame.
+        kind: The container.
+        options: Of the encoder.
+    """
+    if codec.startswith("libx26"):
+        options = {"x264-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes=3", **options}
+        options = {**options, "x265-params": options["x264-params"] + ":log-level=none"}
+        del options["x265-params" if codec == "libx264" else "x264-params"]
+    elif not codec.startswith("libvpx"):
+        options = {"b": "8M", "qmin": "1", "qmax": "2", "sc_threshold": "1000000000", **options}
+    with av.open(str(path), "w", format=kind) as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
+        stream.codec_context.gop_size = gop
+        for number in range(start, start + count):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 6 * number, np.uint8), "rgb24")
+            frame = frame.reformat(format=pix_fmt)
+            frame.pts, frame.time_base = number - start + first, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def numbers(pixels: np.ndarray) -> list[int]:
+    """Which frame of a :func:`ramp` each of ``(frames, size, size, 3)`` is."""
+    return np.rint(pixels.mean(axis=(1, 2, 3)) / 6).astype(int).tolist()
+
+
+def evenly(count: int, *, frames: int = RAMP, start: int = 0) -> list[int]:
+    """Which frames of a :func:`ramp` are on show in the middles of ``count`` parts, an even number."""
+    return [start + int((index + 0.5) / count * frames) for index in range(count)]
+
+
+def remuxed(
+    path: Path,
+    out: Path,
+    change: Callable[[int, av.Packet], object] = lambda number, packet: None,
+    *,
+    leaving_out: int = 0,
+    **options: str,
+) -> Path:
+    """The packets of ``path`` in another film, without some of the first, after ``change`` has seen each."""
+    with av.open(str(path)) as container, av.open(str(out), "w", options=options) as other:
+        stream = other.add_stream_from_template(container.streams.video[0])
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        for number, packet in enumerate(packets[leaving_out:]):
+            change(number, packet)
+            packet.stream = stream
+            other.mux(packet)
+    return out

@@ -28,8 +28,9 @@ _LONGEST_GAP = 10.0  # seconds between two frames; more is a jump of the clock t
 _KEEPS_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders of these leave it out
 _SETS_PARAMETERS = {"h264", "hevc", "vvc"}  # a packet that is skipped may hold what a later one is decoded by
 
-MAX_DECODED = 2**37
-"""Pixels decoded of one film, 18 hours of 352 x 288 at 25 frames a second: what needs more costs too long a wait."""
+MAX_FRAMES = 2**21  # 19 hours at 30 frames a second
+MAX_DECODED = 2**36  # pixels of one film: 18 minutes of full HD, 2 hours of a DVD; what needs more takes minutes
+_LEAST = 2**14  # pixels that a frame counts for, however small it is
 
 
 class Film:
@@ -82,7 +83,7 @@ class Film:
         """
         with errors(f"{self.name} breaks off after {max(0, self._number - 1)} frames"):
             decoded: list[Any] = self._codec.decode(packet)
-        self._pixels += sum(frame.width * frame.height for frame in decoded)
+        self._pixels += sum(max(_LEAST, frame.width * frame.height) for frame in decoded)
         self.check_budget(0)
         return decoded
 
@@ -92,10 +93,11 @@ class Film:
         Raises:
             InputError: They cannot.
         """
-        if self._pixels + frames * self._codec.width * self._codec.height > MAX_DECODED:
+        size = self.stream.codec_context
+        if self._pixels + frames * max(_LEAST, size.width * size.height) > MAX_DECODED:
             raise InputError(
-                f"{self.name} has its frames behind more than {MAX_DECODED:,} pixels that would have to be decoded; "
-                "convert it to smaller frames, or to an MP4 with a key frame every few seconds"
+                f"{self.name} takes the decoding of more than {MAX_DECODED:,} pixels to get at its frames; convert it "
+                "to smaller frames, or to an MP4 with a key frame every few seconds"
             )
 
     def skip(self, packet: Any) -> None:  # noqa: ANN401
@@ -137,7 +139,18 @@ def opened(source: str | Path | bytes, name: str) -> Iterator[Film]:
         if codec is None:
             raise InputError(f"{name} is of a codec that this PyAV cannot decode")
         limits.check_pixels(codec.width, codec.height, name)
+        check_frames(stream.frames, name)
         yield Film(container, stream, name)
+
+
+def check_frames(frames: int, name: str) -> None:
+    """Refuse a film of more than ``MAX_FRAMES``.
+
+    Raises:
+        InputError: It is one.
+    """
+    if frames > MAX_FRAMES:
+        raise InputError(f"{name} has {frames:,} frames; at most {MAX_FRAMES:,} are read: cut it into parts")
 
 
 def _decoder(stream: Any, name: str) -> Any:  # noqa: ANN401

@@ -17,12 +17,12 @@ from statistics import median
 from typing import Any
 
 from milvus_hash.errors import InputError
-from milvus_hash.media.ffmpeg import Film, opened, to_picture
+from milvus_hash.media.ffmpeg import Film, check_frames, opened, to_picture
 
 __all__ = ["OutOfStep", "Timeline", "decode_timeline", "frames", "read_timeline", "to_picture"]
 
 _MAY_MISS = 0.05  # of the duration that the header states, which is not always exact; half a second always may
-MAX_FRAMES = 2**22  # 38 hours at 30 frames a second
+_UNDECODABLE = 1000  # packets before the first that can be decoded, where a recording starts between key frames
 
 
 class OutOfStep(Exception):
@@ -123,6 +123,7 @@ def _stretches(
     for time in times:
         number = max(0, bisect_right(begins, time) - 1)
         goals[keys[max(0, bisect_right(keys, begins[number]) - 1)]] = number
+    film.check_budget(sum(number - bisect_left(begins, key) for key, number in goals.items()))
     due, goal = 0, -1
     entry: int | None = None  # the key frame after a stretch that was skipped
     for packet in film.packets(only=True):
@@ -159,14 +160,14 @@ def _after(film: Film, packet: Any, entry: int | None) -> list[Any]:  # noqa: AN
 def _all(film: Film) -> Iterator[Any]:
     """All frames, in the order in which the decoder gives them."""
     begun = False
-    for packet in film.packets(only=True):
-        begun = begun or packet.is_keyframe
+    for number, packet in enumerate(film.packets(only=True)):
+        begun = begun or packet.is_keyframe or number > _UNDECODABLE
         try:
             decoded = film.decode(packet)
         except InputError:
             if begun:
                 raise
-            continue  # recorders start anywhere: what comes before the first key frame may lack what it refers to
+            continue  # what comes before the first key frame may lack what it refers to
         begun = begun or bool(decoded)
         yield from decoded
 
@@ -232,7 +233,7 @@ def _read(source: str | Path | bytes, name: str) -> _Said:
 
 def _note(said: _Said, film: Film, packet: Any) -> None:  # noqa: ANN401
     """Add to ``said`` what a packet of the main stream says."""
-    if said.first is None:
+    if said.first is None and len(said.stamps) < _UNDECODABLE:
         with suppress(InputError):  # those who decode the film meet it again
             said.first = next(iter(film.decode(packet)), None)
     before = said.stamps[-1] if said.stamps else None
@@ -243,8 +244,7 @@ def _note(said: _Said, film: Film, packet: Any) -> None:  # noqa: ANN401
         said.keys.append(packet.pts)
     if not packet.is_discard:
         said.begins.append(packet.pts)
-    if len(said.begins) > MAX_FRAMES:
-        raise InputError(f"{film.name} has too many frames; at most {MAX_FRAMES:,} are read")
+    check_frames(len(said.begins), film.name)
 
 
 def _is_whole(there: _Span, stated: float) -> bool:
