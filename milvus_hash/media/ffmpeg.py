@@ -28,9 +28,9 @@ _LONGEST_GAP = 10.0  # seconds between two frames; more is a jump of the clock t
 _KEEPS_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders of these leave it out
 _SETS_PARAMETERS = {"h264", "hevc", "vvc"}  # a packet that is skipped may hold what a later one is decoded by
 
-MAX_FRAMES = 2**21  # 19 hours at 30 frames a second
+MAX_FRAMES = 2**20  # 9 hours at 30 frames a second
 MAX_DECODED = 2**36  # pixels of one film: 18 minutes of full HD, 2 hours of a DVD; what needs more takes minutes
-_LEAST = 2**14  # pixels that a frame counts for, however small it is
+_LEAST = 2**17  # pixels that a frame counts for, however small it is
 
 
 class Film:

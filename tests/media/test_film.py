@@ -296,9 +296,9 @@ def test_what_takes_too_much_decoding_is_refused(tmp_path, monkeypatch):
     films = [ramp(tmp_path / "clip.mp4", gop=600), ramp(tmp_path / "clip.mpg", kind="mpeg")]
     for path in films:
         load_video(path, EIGHT)
-    monkeypatch.setattr(ffmpeg, "MAX_DECODED", 20 * 2**14)
+    monkeypatch.setattr(ffmpeg, "MAX_DECODED", 20 * 2**17)
     for path in films:
-        with pytest.raises(InputError, match="takes the decoding of more than 327,680 pixels"):
+        with pytest.raises(InputError, match="takes the decoding of more than 2,621,440 pixels"):
             load_video(path, EIGHT)
     assert numbers(load_video(ramp(tmp_path / "keys.mp4", gop=2), VideoInput(size=8, frames=4))) == evenly(4)
 
