@@ -182,12 +182,10 @@ def to_picture(frame: Any, name: str) -> Image:  # noqa: ANN401
 
 def _upright(pixels: NDArray[np.uint8], frame: Any) -> NDArray[np.uint8]:  # noqa: ANN401
     """Turn and mirror as the display matrix says, to the nearest right angle."""
-    from av.sidedata.sidedata import SideDataContainer
+    side_data: Any = require("av.sidedata.sidedata", "video").SideDataContainer
 
     try:
-        matrix = SideDataContainer(frame).get(
-            "DISPLAYMATRIX"
-        )  # frame.side_data would keep the frame until a collection
+        matrix = side_data(frame).get("DISPLAYMATRIX")  # frame.side_data would keep the frame until a collection
     except ValueError:  # there are side data of a kind that this PyAV has no name for
         return np.rot90(pixels, round(frame.rotation / 90))  # both count anticlockwise
     if matrix is None:
