@@ -190,11 +190,11 @@ class HashCollection:
 
         return ingest(records, self)
 
-    def add_codes(self, rows: Iterable[CodeRow]) -> int:
+    def add_codes(self, rows: Iterable[CodeRow | None]) -> int:
         """Write ready codes; a row whose (item, modality, ordinal) is there already is replaced.
 
         Rows go out in batches of up to 10,000 rows and 16 MB while the next ones are made; of rows that repeat,
-        the last one stays.
+        the last one stays. None among them ends a batch: where rows come slowly, those before it are written.
 
         Returns:
             The number of rows taken from ``rows``.

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from milvus_hash.collection import HashCollection
     from milvus_hash.ingest import Counts
 
+_PAUSE = 0.5  # seconds without a record, after which what has come is written and signals are heeded
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
 
@@ -103,6 +104,7 @@ def command(
     A bad input never stops the run: it is listed in the rejects file, and the exit code is 3. An interrupted run
     goes on with --resume.
     """
+    from milvus_hash.ahead import ahead
     from milvus_hash.ingest import RejectsFile, ingest
     from milvus_hash.manifest import read_source
 
@@ -110,7 +112,7 @@ def command(
     try:
         with Interrupt() as interrupt, RejectsFile(rejects) as rejected, progress_bar(quiet=quiet) as progress:
             counts = ingest(
-                read_source(source.absolute()),
+                ahead(read_source(source.absolute()), pause=_PAUSE),
                 target,
                 resume=resume,
                 progress=progress,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain, islice, takewhile
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from milvus_hash.errors import InputError
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 # Rows that are looked up together in Milvus and then encoded, one modality after the other. Large, because the
 # decoding threads run dry at the end of each; small enough that texts of 32 kB take little memory.
 _CHUNK = 2048
+
+# The longest that a row waits for others to be encoded with, in seconds, where a source is slow.
+_ENCODE_AFTER = 1.0
 
 # The longest that an encoded row waits to be written, in seconds: what a killed process has to encode again.
 _WRITE_AFTER = 5.0
@@ -77,7 +80,7 @@ class _Row:
 
 
 def ingest(
-    records: Iterable[Record | Reject],
+    records: Iterable[Record | Reject | None],
     collection: HashCollection,
     *,
     resume: bool = False,
@@ -91,7 +94,8 @@ def ingest(
     Rows are upserts on (item, modality, ordinal), so running an ingest again changes nothing.
 
     Args:
-        records: What ``read_source`` yields, or records of your own.
+        records: What ``read_source`` yields, or records of your own; None says that the next one takes a while, so
+            that what has come is written (:func:`milvus_hash.ahead.ahead`).
         collection: Where to write; its encoder makes the codes.
         resume: Leave out rows that the collection has already; an interrupted run goes on where it ended.
         progress: Called with the number of inputs that are done with, each time some are.
@@ -136,36 +140,36 @@ class _Ingest:
         self.encode_seconds = 0.0
         self.failure: BaseException | None = None
 
-    def run(self, records: Iterable[Record | Reject]) -> Counts:
+    def run(self, records: Iterable[Record | Reject | None]) -> Counts:
         start = time.perf_counter()
-        rows = self._clocked(self._encoded(records))
-        written = 0
-        for row in rows:
-            until = time.perf_counter() + _WRITE_AFTER
-            written += self.collection.add_codes(chain([row], _take_until(rows, until)))
+        written = self.collection.add_codes(_written_after(self._clocked(self._encoded(records)), _WRITE_AFTER))
         if self.failure is not None:
             raise self.failure
         total = time.perf_counter() - start
         seconds = Seconds(self.encode_seconds, total - self.encode_seconds, total)
         return Counts(written, self.skipped, self.rejected, seconds)
 
-    def _clocked(self, rows: Iterator[CodeRow]) -> Iterator[CodeRow]:
+    def _clocked(self, rows: Iterator[CodeRow | None]) -> Iterator[CodeRow | None]:
         """``rows``, with the time that the writer waits for them on the clock."""
         while True:
             start = time.perf_counter()
             try:
-                row = next(rows, None)
-            except (Exception, KeyboardInterrupt) as error:  # what came before it is written first
-                self.failure, row = error, None
-            self.encode_seconds += time.perf_counter() - start
-            if row is None:
+                row = next(rows)
+            except StopIteration:
                 return
+            except (Exception, KeyboardInterrupt) as error:  # what came before it is written first
+                self.failure = error
+                return
+            finally:
+                self.encode_seconds += time.perf_counter() - start
             yield row
 
-    def _encoded(self, records: Iterable[Record | Reject]) -> Iterator[CodeRow]:
-        rows = self._expanded(takewhile(self._goes_on, records))
-        while chunk := list(islice(rows, _CHUNK)):
-            if self.resume:
+    def _encoded(self, records: Iterable[Record | Reject | None]) -> Iterator[CodeRow | None]:
+        """The rows with their codes, and None where the source makes one wait."""
+        for chunk in _chunks(self._expanded(takewhile(self._goes_on, records))):
+            if not chunk:
+                yield None
+            if self.resume and chunk:
                 chunk = self._missing(chunk)
             for modality in self.encoder.modalities:
                 if mine := [row for row in chunk if row.modality == modality]:
@@ -174,10 +178,13 @@ class _Ingest:
     def _goes_on(self, _: object) -> bool:
         return not self.stop()
 
-    def _expanded(self, records: Iterable[Record | Reject]) -> Iterator[_Row]:
+    def _expanded(self, records: Iterable[Record | Reject | None]) -> Iterator[_Row | None]:
         """The rows of every record; what cannot become a row is a reject."""
         first = True
         for record in records:
+            if record is None:
+                yield None
+                continue
             if isinstance(record, Reject):
                 self._reject(record)
                 continue
@@ -240,10 +247,23 @@ class _Ingest:
         self.progress(1)
 
 
-def _take_until(rows: Iterator[CodeRow], deadline: float) -> Iterator[CodeRow]:
-    """Rows until ``deadline`` on ``time.perf_counter``; none is taken that is not given on."""
-    while time.perf_counter() < deadline:
-        row = next(rows, None)
-        if row is None:
-            return
+def _chunks(rows: Iterator[_Row | None]) -> Iterator[list[_Row]]:
+    """Rows in chunks of ``_CHUNK``, of fewer where the first of them would wait; an empty one at None."""
+    for first in rows:
+        chunk = [] if first is None else [first]
+        until = time.perf_counter() + _ENCODE_AFTER
+        while chunk and len(chunk) < _CHUNK and time.perf_counter() < until and (row := next(rows, None)) is not None:
+            chunk.append(row)
+        yield chunk
+
+
+def _written_after(rows: Iterator[CodeRow | None], seconds: float) -> Iterator[CodeRow | None]:
+    """``rows`` with None, at which they are written, wherever one has waited that long."""
+    oldest = None
+    for row in rows:
         yield row
+        now = time.perf_counter()
+        oldest = None if row is None else oldest or now
+        if oldest is not None and now - oldest >= seconds:
+            yield None
+            oldest = None

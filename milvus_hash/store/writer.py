@@ -24,8 +24,10 @@ MAX_BYTES = 16_000_000
 _ROW_BYTES = 64  # field names and lengths on the wire
 
 
-def batches(rows: Iterable[CodeRow], width: int) -> Iterator[Batch]:
+def batches(rows: Iterable[CodeRow | None], width: int) -> Iterator[Batch]:
     """Batches of at most ``MAX_ROWS`` rows and ``MAX_BYTES`` bytes; of equal keys in a batch the last one stays.
+
+    A batch also ends at None.
 
     One request must not name a key twice: Milvus Lite would store both rows, and a server refuses it from 2.6.8.
 
@@ -35,6 +37,11 @@ def batches(rows: Iterable[CodeRow], width: int) -> Iterator[Batch]:
     batch: Batch = {}
     size = 0
     for row in rows:
+        if row is None:
+            if batch:
+                yield batch
+            batch, size = {}, 0
+            continue
         entity = to_entity(row, width)
         cost = width + 2 * len(entity["pk"]) + _ROW_BYTES
         cost += sum(len(value if isinstance(value, str) else repr(value)) for value in row.fields.values())
@@ -48,14 +55,14 @@ def batches(rows: Iterable[CodeRow], width: int) -> Iterator[Batch]:
 
 
 def write(
-    rows: Iterable[CodeRow], width: int, send: Callable[[list[dict[str, Any]]], None], *, at_once: int = 1
+    rows: Iterable[CodeRow | None], width: int, send: Callable[[list[dict[str, Any]]], None], *, at_once: int = 1
 ) -> int:
     """Send all rows in batches, from threads of their own, while the next batch is made here.
 
     Batches that share a key never overlap, so the last row of a key wins whatever ``at_once`` is.
 
     Args:
-        rows: What to write.
+        rows: What to write; at None, what has come so far.
         width: Bytes of a code.
         send: Writes one batch and returns when it is stored.
         at_once: Batches that may be on their way together. With two, pymilvus packs one while Milvus stores the
@@ -70,10 +77,10 @@ def write(
     """
     count = 0
 
-    def counted() -> Iterator[CodeRow]:
+    def counted() -> Iterator[CodeRow | None]:
         nonlocal count
         for row in rows:
-            count += 1
+            count += row is not None
             yield row
 
     on_the_way: deque[tuple[Batch, Future[None]]] = deque()

@@ -25,16 +25,17 @@ MARK = 120  # the row whose picture is missing: its line among the rejects says 
 COMMAND = """
 import os
 from pathlib import Path
+from milvus_hash import collection
 from milvus_hash.cli import main
-from milvus_hash.collection import HashCollection
 from milvus_hash.ingest import pipeline
 
-def add_codes(self, rows, write=HashCollection.add_codes):
-    count = write(self, rows)
-    Path(os.environ["WRITTEN"]).touch()
-    return count
+def write(rows, width, send, *, at_once, write=collection.write):
+    def sending(batch):
+        send(batch)
+        Path(os.environ["WRITTEN"]).touch()
+    return write(rows, width, sending, at_once=at_once)
 
-HashCollection.add_codes = add_codes
+collection.write = write
 pipeline._WRITE_AFTER = 0.2
 main()
 """
