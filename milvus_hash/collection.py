@@ -111,8 +111,8 @@ class HashCollection:
                 that have it), ``AUTOINDEX`` (approximate, what the server chooses; the one index of Zilliz Cloud), or
                 ``auto``: ``BIN_FLAT``, but on a server ``BIN_IVF_FLAT`` beyond 2,000,000 rows.
             expected_rows: About how many rows the collection will have, for ``auto`` and for the number of lists.
-            fields: Metadata fields to declare, with ``str``, ``int``, ``float`` or ``bool``; every row must have
-                them. All other metadata goes to the dynamic field undeclared.
+            fields: Metadata fields to declare, with ``str``, ``int``, ``float`` or ``bool``; a row may lack them (see
+                :data:`~milvus_hash.store.rows.ABSENT`). All other metadata goes to the dynamic field undeclared.
             consistency: What reads ask for: ``Strong``, ``Session``, ``Bounded`` or ``Eventually``; as at the top of
                 this module when absent.
             connection: ``uri``, ``token`` (or ``user`` and ``password``), ``db``, ``tls``, ``timeout``: see
@@ -213,7 +213,7 @@ class HashCollection:
                 upsert(self._connection, self.name, list(rows), partition=modality)
 
         try:
-            return write(rows, self.bits // 8, send, at_once=1 if self._connection.lite else 2)
+            return write(rows, self.bits // 8, self.fields, send, at_once=1 if self._connection.lite else 2)
         finally:
             self._consistency.has_written()
 

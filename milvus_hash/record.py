@@ -14,10 +14,13 @@ MODALITIES = ("image", "text", "video")
 class Record:
     """One row of a manifest on its way to Milvus.
 
+    One text, label or split may stand alone, and None for none.
+
     Attributes:
         id: The item's name, unique in its manifest.
-        image: Path of its picture, absolute or relative to the working directory.
-        video: Path of its clip.
+        image: Path of its picture, absolute or relative to the working directory; or the bytes of the file or a Pillow
+            image, which leave no path in Milvus.
+        video: Path of its clip, or the bytes of the file.
         texts: Its texts, in order; the position is the row's ordinal in Milvus.
         labels: Its labels; two items are relevant to each other when they share one.
         splits: Any of ``train``, ``val``, ``query``, ``database``.
@@ -31,6 +34,13 @@ class Record:
     labels: tuple[str, ...] = ()
     splits: tuple[str, ...] = ("database",)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make tuples of what stands alone: a string is a sequence too, of letters."""
+        for name in ("texts", "labels", "splits"):
+            value = getattr(self, name)
+            if value is None or isinstance(value, (str, bytes)):
+                object.__setattr__(self, name, () if value is None else (value,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def _fields(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]
         "milvus-hash ingest shop.parquet --uri http://localhost:19530 --index BIN_IVF_FLAT --bits 64",
     )
 )
-@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", type=click.Path(exists=True, allow_dash=True, path_type=Path))
 @model_options
 @collection_option
 @connection_options

@@ -1,7 +1,8 @@
 """What of a record's metadata goes to Milvus, and in which shape.
 
 Declared fields get the type that the collection gives them; everything else goes to the dynamic field, which
-holds JSON (:mod:`milvus_hash.manifest.json_value`). A null is left out.
+holds JSON (:mod:`milvus_hash.manifest.json_value`). A null is left out; :mod:`milvus_hash.store.rows` says what then
+stands in a declared field.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from milvus_hash.errors import InputError
+from milvus_hash.manifest.cells import clean, shown
 from milvus_hash.manifest.json_value import int64, json_value
 from milvus_hash.store import schema
 
@@ -42,26 +44,22 @@ def row_fields(metadata: Mapping[str, Any], declared: Mapping[str, type]) -> dic
     """The fields of one row: ``metadata`` as Milvus takes it, declared fields in their types.
 
     Raises:
-        InputError: A reserved name, a declared field that is missing or does not fit, or a value without a JSON
-            form.
+        InputError: A reserved name, a declared field that does not fit, or a name or value without a JSON form.
 
     Example:
         >>> row_fields({"year": "2004", "tags": {"red"}}, {"year": int})
         {'year': 2004, 'tags': ['red']}
     """
-    check_names(metadata)
+    named = {clean("a column's name", str(name)): value for name, value in metadata.items()}
+    check_names(named)
     fields: dict[str, Any] = {}
-    for name, kind in declared.items():
-        fields[name] = _declared(name, metadata.get(name), kind)
-    for name, value in metadata.items():
-        if name in declared:
-            continue
+    for name, value in named.items():
         try:
             plain = json_value(value)
         except InputError as error:
-            raise InputError(f"column {name!r}: {error}") from error
+            raise InputError(f"column {shown(name)}: {error}") from error
         if plain is not None:
-            fields[str(name)] = plain
+            fields[name] = _declared(name, plain, declared[name]) if name in declared else plain
     return fields
 
 
@@ -72,7 +70,7 @@ def check_size(fields: Mapping[str, Any], declared: Mapping[str, type]) -> None:
         InputError: More than ``MAX_DYNAMIC_BYTES`` bytes of JSON.
     """
     dynamic = {name: value for name, value in fields.items() if name not in declared}
-    size = len(json.dumps(dynamic, ensure_ascii=False).encode())
+    size = len(json.dumps(dynamic, ensure_ascii=False, separators=(",", ":")).encode())  # as pymilvus writes it
     if size > MAX_DYNAMIC_BYTES:
         raise InputError(
             f"text and metadata take {size:,} bytes as JSON; Milvus holds {MAX_DYNAMIC_BYTES:,} a row: "
@@ -80,11 +78,8 @@ def check_size(fields: Mapping[str, Any], declared: Mapping[str, type]) -> None:
         )
 
 
-def _declared(name: str, value: Any, kind: type) -> Any:  # noqa: ANN401 (a cell of any type)
-    """``value`` in the type of a declared field; numbers written as text (CSV) are read."""
-    if value is None:
-        raise InputError(f"the declared field {name!r} ({kind.__name__}) is missing")
-    plain = json_value(value)
+def _declared(name: str, plain: Any, kind: type) -> Any:  # noqa: ANN401 (any JSON value)
+    """``plain`` in the type of a declared field; numbers written as text (CSV) are read."""
     try:
         if kind is bool:
             return _boolean(plain)
@@ -94,7 +89,9 @@ def _declared(name: str, value: Any, kind: type) -> Any:  # noqa: ANN401 (a cell
             raise ValueError
         fit = kind(plain)
     except (TypeError, ValueError) as error:
-        raise InputError(f"the declared field {name!r} is {plain!r}, which is not of type {kind.__name__}") from error
+        raise InputError(
+            f"the declared field {name!r} is {shown(plain)}, which is not of type {kind.__name__}"
+        ) from error
     if isinstance(fit, float) and not math.isfinite(fit):
         raise InputError(f"the declared field {name!r} is {fit}; Milvus needs a finite number")
     if isinstance(fit, str) and (size := len(fit.encode())) > _MAX_STRING_BYTES:

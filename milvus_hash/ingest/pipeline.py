@@ -13,7 +13,9 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from milvus_hash.errors import InputError
+from milvus_hash.ingest.checks import name_of, path_of, problem_of
 from milvus_hash.ingest.fields import check_names, check_size, row_fields
+from milvus_hash.manifest.json_value import json_value
 from milvus_hash.record import Record, Reject
 from milvus_hash.store.rows import CodeRow
 from milvus_hash.store.schema import encode_item, primary_key
@@ -71,12 +73,12 @@ class _Row:
     item: str
     modality: str
     ordinal: int
-    source: str
+    source: Any
     fields: Mapping[str, Any]
 
     @property
     def path(self) -> str:
-        return "" if self.modality == "text" else self.source
+        return path_of(self.source) if self.modality != "text" else ""
 
 
 def ingest(
@@ -188,22 +190,29 @@ class _Ingest:
             if isinstance(record, Reject):
                 self._reject(record)
                 continue
+            if problem := problem_of(record):
+                self._reject(Reject(*name_of(record), problem))
+                continue
             if first:
                 check_names(record.metadata)
                 first = False
             try:
                 encode_item(record.id)
                 fields = row_fields(record.metadata, self.collection.fields)
+                if record.labels:
+                    fields["labels"] = json_value(list(record.labels))
             except InputError as error:
-                self._reject(Reject(record.id, record.image or record.video or "", str(error)))
+                self._reject(Reject(*name_of(record), str(error)))
                 continue
             yield from self._rows_of(record, fields)
 
     def _rows_of(self, record: Record, fields: dict[str, Any]) -> Iterator[_Row]:
-        if record.labels:
-            fields["labels"] = list(record.labels)
         files = {"image": record.image, "video": record.video}
-        rows = [_Row(record.id, kind, 0, path, {**fields, "path": str(path)}) for kind, path in files.items() if path]
+        rows = [
+            _Row(record.id, kind, 0, source, {**fields, "path": path_of(source)})
+            for kind, source in files.items()
+            if source is not None and source != ""
+        ]
         rows += [_Row(record.id, "text", n, text, {**fields, "text": text}) for n, text in enumerate(record.texts)]
         if not rows:
             self._reject(Reject(record.id, "", "the record has no picture, no clip and no text"))

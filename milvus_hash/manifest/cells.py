@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from milvus_hash.errors import InputError
-
-MAX_ID_BYTES = 512  # of the percent-encoded id, which becomes part of a primary key in Milvus
-
+from milvus_hash.inside import Inside
+from milvus_hash.store.schema import MAX_ITEM_BYTES
 
 # By its suffix a file is a picture or a clip. An animated GIF, WebP or PNG is a picture, of which the first frame
 # counts, unless the column ``video`` names it: most files of these suffixes do not move.
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
-CLIPS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
+# fmt: off
+PICTURES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
+    ".avif", ".jp2", ".j2k", ".jpx", ".jpf", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga", ".ico",
+})
+CLIPS = frozenset({
+    ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".vob", ".m2ts", ".mts",
+    ".wmv", ".asf", ".flv", ".ogv",
+})
+# fmt: on
+
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = 80
+
+
+def shown(value: object) -> str:
+    """``value`` for a message: its ``repr``, cut where it is long or deep."""
+    return _repr.repr(value)
 
 
 def is_empty(value: object) -> bool:
     """None, an empty string, or the NaN that a data frame writes for a missing cell."""
-    return value is None or value == "" or (isinstance(value, float) and value != value)
+    return value is None or (isinstance(value, str) and not value) or (isinstance(value, float) and value != value)
 
 
 def clean(column: str, value: str) -> str:
@@ -37,36 +52,56 @@ def clean(column: str, value: str) -> str:
     return value
 
 
+def number_as_text(value: object) -> object:
+    """A whole number as the text of an integer, which is what data frames make floats of; all else as it is.
+
+    Example:
+        >>> number_as_text(7), number_as_text(7.0), number_as_text(7.5), number_as_text(True)
+        ('7', '7', 7.5, True)
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def check_id(value: object) -> str:
-    """Return ``value`` if it can be an item's id: any string that is not blank, within ``MAX_ID_BYTES``.
+    """Return ``value`` if it can be an item's id: any string that is not blank, of at most ``MAX_ITEM_BYTES``.
 
     Raises:
         InputError: It cannot.
     """
     if not isinstance(value, str) or not value.strip():
-        shown = "empty" if is_empty(value) or isinstance(value, str) else f"{value!r} ({type(value).__name__})"
-        raise InputError(f"the id is {shown}; a string or an integer is needed")
-    length = len(quote(clean("the id", value), safe=""))
-    if length > MAX_ID_BYTES:
-        raise InputError(f"the id is {length} bytes long when percent-encoded; at most {MAX_ID_BYTES} are allowed")
+        what = "empty" if is_empty(value) or isinstance(value, str) else f"{shown(value)} ({type(value).__name__})"
+        raise InputError(f"the id is {what}; a string or an integer is needed")
+    length = len(clean("the id", value).encode())
+    if length > MAX_ITEM_BYTES:
+        raise InputError(f"the id is {length:,} bytes long; at most {MAX_ITEM_BYTES:,} are allowed")
     return value
 
 
-def to_path(column: str, value: object, base: Path) -> str | None:
+def to_path(column: str, value: object, base: Path, within: Inside | None) -> str | None:
     """A path below ``base`` or absolute; None for an empty cell.
 
     Raises:
-        InputError: The cell holds something else.
+        InputError: The cell holds something else, or a path that leads out of ``within``.
     """
     if is_empty(value):
         return None
     if not isinstance(value, str):
         raise InputError(f"{column} is a {type(value).__name__}; a path is needed")
-    return str(base / clean(column, value))
+    path = str(base / clean(column, value))
+    if within is not None and not within.has(path):
+        raise InputError(
+            f"{column} {shown(value)} leads out of the folder {within.folder}; a folder's metadata file may name "
+            "what is in the folder, and a manifest that is asked for by its own name any file"
+        )
+    return path
 
 
 def to_strings(column: str, value: object, *, numbers: bool = False) -> tuple[str, ...]:
-    """A cell that holds one string or a list of them; with ``numbers`` integers count as strings, as class indices do.
+    """A cell that holds one string or a list of them.
+
+    With ``numbers`` whole numbers count as strings, as class indices do, and empty entries of a list as none.
 
     Raises:
         InputError: The cell holds something else.
@@ -75,7 +110,7 @@ def to_strings(column: str, value: object, *, numbers: bool = False) -> tuple[st
         return ()
     entries: list[Any] = list(value) if isinstance(value, list | tuple) else [value]
     if numbers:
-        entries = [str(e) if isinstance(e, int) and not isinstance(e, bool) else e for e in entries]
+        entries = [number_as_text(entry) for entry in entries if not is_empty(entry)]
     for entry in entries:
         if not isinstance(entry, str):
             raise InputError(f"{column} holds a {type(entry).__name__}; a string or a list of strings is needed")

@@ -19,22 +19,40 @@ import numpy as np
 from milvus_hash.errors import InputError
 from milvus_hash.manifest.cells import clean
 
+MAX_DEPTH = 64
+"""Levels of lists and objects in a value; more is no metadata, and parsers and printers on the way have limits too."""
+
+_MISSING = ("NoneType", "NAType", "NaTType")  # pandas' marks of a missing value have no other kinship
+
 
 def json_value(value: Any) -> Any:  # noqa: ANN401 (a cell of any type)
     """``value`` as JSON can hold it.
 
     Raises:
-        InputError: It has no JSON form: bytes, an integer beyond 64 bits, an unknown type.
+        InputError: It has no JSON form: bytes, an integer beyond 64 bits, an unknown type, more than ``MAX_DEPTH``
+            levels of lists and objects.
 
     Example:
         >>> json_value({"when": datetime.date(2005, 2, 1), "score": float("nan")})
         {'when': '2005-02-01', 'score': None}
     """
-    if value is None or isinstance(value, bool):
+    return _plain(value, MAX_DEPTH)
+
+
+def _plain(value: Any, room: int) -> Any:  # noqa: ANN401
+    """``value`` as JSON, with ``room`` for so many levels."""
+    if isinstance(value, bool):
         return value
-    for kind, convert in _CONVERSIONS:
+    if type(value).__name__ in _MISSING:
+        return None
+    for kind, convert in _SCALARS:
         if isinstance(value, kind):
             return convert(value)
+    if not room:
+        raise InputError(f"it is nested more than {MAX_DEPTH} deep")
+    for kind, unfold in _CONTAINERS:
+        if isinstance(value, kind):
+            return unfold(value, room - 1)
     raise InputError(f"a {type(value).__name__} has no JSON form; write it as a text or a number")
 
 
@@ -49,7 +67,7 @@ def int64(value: int | np.integer[Any]) -> int:
         InputError: It does not fit.
     """
     if not -(2**63) <= value < 2**63:
-        raise InputError(f"{value} does not fit into 64 bits; write it as a text")
+        raise InputError(f"an integer of {int(value).bit_length()} bits does not fit into 64; write it as a text")
     return int(value)
 
 
@@ -57,11 +75,15 @@ def _text(value: str) -> str:
     return clean("the value", str(value))
 
 
-def _mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
-    return {_text(str(key)): json_value(item) for key, item in value.items()}
+def _mapping(value: Mapping[Any, Any], room: int) -> dict[str, Any]:
+    return {_text(str(key)): _plain(item, room) for key, item in value.items()}
 
 
-_CONVERSIONS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
+def _array(value: np.ndarray[Any, Any], room: int) -> Any:  # noqa: ANN401
+    return [_plain(item, room) for item in value] if value.ndim else _plain(value[()], room)
+
+
+_SCALARS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
     (str, _text),
     ((int, np.integer), int64),
     ((float, np.floating), _float),
@@ -69,10 +91,13 @@ _CONVERSIONS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] =
     ((datetime.date, datetime.time), lambda value: value.isoformat()),  # a datetime is a date
     (decimal.Decimal, lambda value: _float(float(value)) if value.is_finite() else None),
     ((uuid.UUID, PurePath), lambda value: _text(str(value))),
-    (Mapping, _mapping),
-    ((list, tuple), lambda value: [json_value(item) for item in value]),
-    ((set, frozenset), lambda value: sorted((json_value(item) for item in value), key=str)),
     (np.datetime64, lambda value: None if np.isnat(value) else str(value)),
-    (np.ndarray, lambda value: [json_value(item) for item in value] if value.ndim else json_value(value[()])),
-    (np.generic, lambda value: json_value(value.item())),
+)
+
+_CONTAINERS: tuple[tuple[type | tuple[type, ...], Callable[[Any, int], Any]], ...] = (
+    (Mapping, _mapping),
+    ((list, tuple), lambda value, room: [_plain(item, room) for item in value]),
+    ((set, frozenset), lambda value, room: sorted((_plain(item, room) for item in value), key=str)),
+    (np.ndarray, _array),
+    (np.generic, lambda value, room: _plain(value.item(), room)),
 )

@@ -1,44 +1,32 @@
-"""A manifest or a folder to records, and records to a manifest."""
+"""A manifest to records, and records to a manifest."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from milvus_hash.errors import InputError
-from milvus_hash.manifest.cells import CLIPS, check_id, clean, is_empty, to_path, to_strings
-from milvus_hash.manifest.folder import read_folder
+from milvus_hash.inside import Inside
+from milvus_hash.manifest.cells import CLIPS, check_id, clean, is_empty, number_as_text, shown, to_path, to_strings
 from milvus_hash.manifest.json_value import json_value
 from milvus_hash.manifest.table_writer import write_rows
-from milvus_hash.manifest.tables import SUFFIXES, read_rows
+from milvus_hash.manifest.tables import read_rows
 from milvus_hash.record import Record, Reject
 
 SPLITS = ("train", "val", "query", "database")
 _MEDIA = ("image", "file_name", "video", "text")
 _COLUMNS = ("id", *_MEDIA, "labels", "split")
-
-
-def read_source(path: Path | str) -> Iterator[Record | Reject]:
-    """The records of a manifest or of a folder; a folder with a ``metadata`` file is read as that manifest.
-
-    Raises:
-        InputError: As :func:`read_manifest` and :func:`read_folder`, or there are two such files.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        return read_manifest(path)
-    tables = [table for suffix in SUFFIXES if (table := path / f"metadata{suffix}").is_file()]
-    if len(tables) > 1:
-        raise InputError(f"{path} holds {' and '.join(table.name for table in tables)}; name the one to read")
-    return read_manifest(tables[0]) if tables else read_folder(path)
+_NAMED = 20  # columns in a message
 
 
 def read_manifest(path: Path | str) -> Iterator[Record | Reject]:
     r"""The records of a manifest, in order; a row that cannot be used is a :class:`Reject` in its place.
 
-    The file is streamed: of rows that have passed, only the ids are kept, to find the one that comes twice.
+    The file is streamed: of rows that have passed, only the ids are kept, to find the one that comes twice. ``-`` is
+    JSON Lines on standard input, with paths relative to the working directory.
 
     Raises:
         InputError: When the first row is asked for: the file cannot be read, is empty or lacks a column. A JSON Lines
@@ -51,21 +39,42 @@ def read_manifest(path: Path | str) -> Iterator[Record | Reject]:
         >>> [type(row).__name__ for row in read_manifest(path)]
         ['Record', 'Reject']
     """
-    path = Path(path)
+    return read_table(Path(path))
+
+
+def read_table(
+    path: Path, *, prefix: str = "", within: Inside | None = None, taken: Collection[str] = ()
+) -> Iterator[Record | Reject]:
+    """The records of a manifest that may belong to a folder.
+
+    Args:
+        path: The manifest.
+        prefix: What ids begin with that are taken from file names.
+        within: Where its files must lie; anywhere when absent.
+        taken: Ids that other manifests of the folder have given.
+
+    Raises:
+        InputError: As :func:`read_manifest`.
+    """
     base = Path(os.path.abspath(path)).parent  # noqa: PTH100 (resolve() would follow links)
     implicit_id = path.stem == "metadata"
     seen: dict[str, int] = {}
+    columns: dict[str, None] = {}  # some of those that rows had: the first ones, and all that are looked for
     number = 0
-    for line in read_rows(path, lambda columns: _check_columns(path, columns, implicit_id=implicit_id)):
+    for line in read_rows(path, lambda names: _check_columns(path, names, implicit_id=implicit_id)):
         number = line.number
+        columns.update(dict.fromkeys(islice(line.cells, _NAMED - len(columns)) if len(columns) < _NAMED else ()))
+        columns.update(dict.fromkeys(name for name in _COLUMNS if name in line.cells))
         identifier = ""
         try:
             if line.error:
                 raise InputError(line.error)
-            identifier = _identifier(line.cells, implicit_id=implicit_id)
-            record = _record(identifier, line.cells, base)
+            identifier = _identifier(line.cells, prefix, implicit_id=implicit_id)
+            record = _record(identifier, line.cells, base, within)
             if identifier in seen:
                 raise InputError(f"the id is already taken by row {path.name}:{seen[identifier]}")
+            if identifier in taken:
+                raise InputError("the id is already taken by a row of another metadata file of the folder")
         except InputError as error:
             yield Reject(identifier, f"{path}:{number}", str(error))
         else:
@@ -73,6 +82,8 @@ def read_manifest(path: Path | str) -> Iterator[Record | Reject]:
             yield record
     if not number:
         raise InputError(f"{path} has no rows")
+    if columns:
+        _check_columns(path, columns, implicit_id=implicit_id)
 
 
 def write_manifest(path: Path | str, records: Iterable[Record]) -> int:
@@ -89,53 +100,56 @@ def write_manifest(path: Path | str, records: Iterable[Record]) -> int:
     return write_rows(path, (_row(record, base) for record in records))
 
 
-def _check_columns(path: Path, columns: Sequence[str], *, implicit_id: bool) -> None:
-    found = f"it has {', '.join(map(repr, columns))}"
+def _check_columns(path: Path, columns: Collection[str], *, implicit_id: bool) -> None:
+    more = ", ..." if len(columns) > _NAMED else ""
+    found = f"it has {', '.join(map(shown, islice(columns, _NAMED)))}{more}"
     if not implicit_id and "id" not in columns:
         raise InputError(f"{path} has no column 'id': {found}")
     if not set(_MEDIA) & set(columns):
         raise InputError(f"{path} has none of the columns {', '.join(map(repr, _MEDIA))}: {found}")
 
 
-def _identifier(cells: Mapping[str, Any], *, implicit_id: bool) -> str:
+def _identifier(cells: Mapping[str, Any], prefix: str, *, implicit_id: bool) -> str:
     value = cells.get("id")
     if implicit_id and is_empty(value):
         value = next((cells[name] for name in ("file_name", "image", "video") if not is_empty(cells.get(name))), None)
-    return check_id(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+        value = prefix + value if isinstance(value, str) else value
+    return check_id(number_as_text(value))
 
 
-def _record(identifier: str, cells: Mapping[str, Any], base: Path) -> Record:
-    media = {"image": to_path("image", cells.get("image"), base), "video": to_path("video", cells.get("video"), base)}
-    if named := to_path("file_name", cells.get("file_name"), base):
+def _record(identifier: str, cells: Mapping[str, Any], base: Path, within: Inside | None) -> Record:
+    media = {name: to_path(name, cells.get(name), base, within) for name in ("image", "video")}
+    if named := to_path("file_name", cells.get("file_name"), base, within):
         kind = "video" if Path(named).suffix.lower() in CLIPS else "image"
         if media[kind]:
             raise InputError(f"has both {kind!r} and 'file_name', which mean the same; keep one")
         media[kind] = named
-    record = Record(
+    splits = tuple(dict.fromkeys(to_strings("split", cells.get("split")))) or ("database",)
+    if unknown := set(splits) - set(SPLITS):
+        raise InputError(f"split is {shown(sorted(unknown))}; only {', '.join(SPLITS)} are allowed")
+    texts = to_strings("text", cells.get("text"))
+    if not media["image"] and not media["video"] and not texts:
+        raise InputError("has no image, video or text")
+    return Record(
         id=identifier,
         image=media["image"],
         video=media["video"],
-        texts=to_strings("text", cells.get("text")),
+        texts=texts,
         labels=to_strings("labels", cells.get("labels"), numbers=True),
-        splits=tuple(dict.fromkeys(to_strings("split", cells.get("split")))) or ("database",),
+        splits=splits,
         metadata={
             clean("a column's name", name): _metadata(name, value)
             for name, value in cells.items()
             if name not in _COLUMNS and not is_empty(value)
         },
     )
-    if unknown := set(record.splits) - set(SPLITS):
-        raise InputError(f"split is {sorted(unknown)}; only {', '.join(SPLITS)} are allowed")
-    if record.image is None and record.video is None and not record.texts:
-        raise InputError("has no image, video or text")
-    return record
 
 
 def _metadata(column: str, value: object) -> Any:  # noqa: ANN401 (any JSON value)
     try:
         return json_value(value)
     except InputError as error:
-        raise InputError(f"column {column!r}: {error}") from error
+        raise InputError(f"column {shown(column)}: {error}") from error
 
 
 def _row(record: Record, base: Path) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from typing import Any
 
 from milvus_hash.errors import InputError
 from milvus_hash.extras import require
-from milvus_hash.manifest.tables import LISTS, SUFFIXES, join_list
+from milvus_hash.manifest.csv_lines import LISTS, join_list
+from milvus_hash.manifest.tables import SUFFIXES
 
 _GROUP = 4096  # rows of a Parquet row group
 

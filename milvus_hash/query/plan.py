@@ -22,6 +22,7 @@ from milvus_hash.query.target import MAX_LIMIT, Scope, Target, check_limit
 from milvus_hash.query.within import complete_nearest, within
 from milvus_hash.store.call import Steps
 from milvus_hash.store.index import check_search
+from milvus_hash.store.rows import leave_out_absent
 
 
 class SearchOptions(TypedDict, total=False):
@@ -58,7 +59,7 @@ class Options:
 
 
 def find(
-    target: Target, queries: Sequence[Query], options: Options, fields: Collection[str] = ()
+    target: Target, queries: Sequence[Query], options: Options, fields: Mapping[str, type]
 ) -> Steps[list[list[Hit]]]:
     """The hits of each query.
 
@@ -66,7 +67,7 @@ def find(
         target: Where.
         queries: What is asked for; of the target's bits.
         options: Which rows, how many, in what order.
-        fields: Names of the collection's declared metadata fields.
+        fields: The collection's declared metadata fields.
 
     Raises:
         InputError: A query or an option cannot be used, or names a field that no row has.
@@ -88,7 +89,7 @@ def find(
         found = yield from nearest(target, asked, scope, limit=int(options.limit), offset=int(options.offset))
         answers = [to_hits(rows, target.bits) for rows in found]
     yield from check_names(target, scope.filter, options.output_fields, fields, answers)
-    return answers
+    return _without_absent(answers, fields)
 
 
 def _find(
@@ -113,7 +114,7 @@ def _find(
 
 
 def find_within(
-    target: Target, query: Query, radius: int, options: Options, fields: Collection[str] = ()
+    target: Target, query: Query, radius: int, options: Options, fields: Mapping[str, type]
 ) -> Steps[list[Hit]]:
     """Every row within Hamming distance ``radius`` of the query, ordered by (distance, item, ordinal).
 
@@ -132,7 +133,15 @@ def find_within(
     rows = yield from within(target, code, scope, most=int(radius))
     hits = to_hits(rows, target.bits)
     yield from check_names(target, scope.filter, options.output_fields, fields, [hits])
-    return hits
+    return _without_absent([hits], fields)[0]
+
+
+def _without_absent(answers: list[list[Hit]], fields: Mapping[str, type]) -> list[list[Hit]]:
+    """The same hits, with those declared fields only for which the row has a value."""
+    for hits in answers if fields else ():
+        for hit in hits:
+            leave_out_absent(hit.fields, fields)
+    return answers
 
 
 def _scope(options: Options, fields: Collection[str]) -> Scope:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from milvus_hash.errors import InputError
 from milvus_hash.query.filters import check_condition, check_modality, rows_of_modality
@@ -16,7 +16,7 @@ _ITEMS_PER_CALL = 16  # Milvus Lite cannot parse a chain of some 50 ors
 
 
 def rows_of(
-    target: Target, items: Sequence[str], modality: str | None, fields: Collection[str]
+    target: Target, items: Sequence[str], modality: str | None, fields: Mapping[str, type]
 ) -> Steps[list[CodeRow]]:
     """The stored rows of ``items``, ordered by item, modality and ordinal; unknown items have none.
 
@@ -35,7 +35,7 @@ def rows_of(
         ranges = " or ".join(f'(pk >= "{prefix}#" and pk < "{prefix}$")' for prefix in some)
         arguments = {"collection_name": target.name, "filter": ranges, "output_fields": [CODE, *fields, "$meta"]}
         found = yield Call(f"reading {target.name!r}", "query", arguments)
-        rows += [from_entity(row) for row in found]
+        rows += [from_entity(row, fields) for row in found]
     return sorted(rows, key=lambda row: (row.item, row.modality, row.ordinal))
 
 

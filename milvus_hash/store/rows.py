@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,13 @@ from numpy.typing import NDArray
 
 from milvus_hash.errors import InputError
 from milvus_hash.store.schema import RESERVED, primary_key, split_key
+
+ABSENT: Mapping[type, Any] = {str: "", int: -(2**63), float: math.nan, bool: False}
+"""What stands in a declared field of a row that has no value for it, by the field's type.
+
+Milvus has nulls from 2.5 on, Milvus Lite has none. No comparison holds for a NaN; of the others filters must know. Rows
+that are read do not have the field, but for ``bool``, where both values mean something.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,7 @@ class CodeRow:
         modality: ``image``, ``text``, ``video`` or ``vector``.
         ordinal: Position among the item's rows of this modality (the second of three texts is 1).
         code: Packed bits, ``bits // 8`` bytes or uint8 ``(bits // 8,)``.
-        fields: Metadata, stored beside the code; declared fields must all be there.
+        fields: Metadata, stored beside the code. A declared field that is not there, or None, is ``ABSENT`` in Milvus.
     """
 
     item: str
@@ -32,12 +40,13 @@ class CodeRow:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def to_entity(row: CodeRow, width: int) -> dict[str, Any]:
+def to_entity(row: CodeRow, width: int, declared: Mapping[str, type]) -> dict[str, Any]:
     """The row as pymilvus takes it.
 
     Args:
         row: A row.
         width: Bytes of a code.
+        declared: The declared fields of the collection.
 
     Raises:
         InputError: The code, the item, the modality, the ordinal or a field's name cannot be used.
@@ -62,12 +71,22 @@ def to_entity(row: CodeRow, width: int) -> dict[str, Any]:
         "ordinal": row.ordinal,
         "code": code,
         **row.fields,
+        **{name: ABSENT[kind] for name, kind in declared.items() if row.fields.get(name) is None},
     }
 
 
-def from_entity(entity: Mapping[str, Any]) -> CodeRow:
+def from_entity(entity: Mapping[str, Any], declared: Mapping[str, type]) -> CodeRow:
     """The row that a Milvus ``query`` gave; its code comes as bytes in a list of one."""
     item, modality, ordinal = split_key(entity["pk"])
     code = entity["code"][0] if isinstance(entity["code"], list) else entity["code"]
     fields = {name: value for name, value in entity.items() if name not in RESERVED}
+    leave_out_absent(fields, declared)
     return CodeRow(item, modality, ordinal, np.frombuffer(code, dtype=np.uint8), fields)
+
+
+def leave_out_absent(fields: dict[str, Any], declared: Mapping[str, type]) -> None:
+    """Take out of ``fields`` the declared ones for which the row has no value."""
+    for name, kind in declared.items():
+        value = fields.get(name)
+        if kind is not bool and (value == ABSENT[kind] or value != value):  # a NaN is not even equal to itself
+            del fields[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +24,7 @@ MAX_BYTES = 16_000_000
 _ROW_BYTES = 64  # field names and lengths on the wire
 
 
-def batches(rows: Iterable[CodeRow | None], width: int) -> Iterator[Batch]:
+def batches(rows: Iterable[CodeRow | None], width: int, declared: Mapping[str, type]) -> Iterator[Batch]:
     """Batches of at most ``MAX_ROWS`` rows and ``MAX_BYTES`` bytes; of equal keys in a batch the last one stays.
 
     A batch also ends at None.
@@ -42,7 +42,7 @@ def batches(rows: Iterable[CodeRow | None], width: int) -> Iterator[Batch]:
                 yield batch
             batch, size = {}, 0
             continue
-        entity = to_entity(row, width)
+        entity = to_entity(row, width, declared)
         cost = width + 2 * len(entity["pk"]) + _ROW_BYTES
         cost += sum(len(value if isinstance(value, str) else repr(value)) for value in row.fields.values())
         if batch and (len(batch) == MAX_ROWS or size + cost > MAX_BYTES):
@@ -55,7 +55,12 @@ def batches(rows: Iterable[CodeRow | None], width: int) -> Iterator[Batch]:
 
 
 def write(
-    rows: Iterable[CodeRow | None], width: int, send: Callable[[list[dict[str, Any]]], None], *, at_once: int = 1
+    rows: Iterable[CodeRow | None],
+    width: int,
+    declared: Mapping[str, type],
+    send: Callable[[list[dict[str, Any]]], None],
+    *,
+    at_once: int = 1,
 ) -> int:
     """Send all rows in batches, from threads of their own, while the next batch is made here.
 
@@ -64,6 +69,7 @@ def write(
     Args:
         rows: What to write; at None, what has come so far.
         width: Bytes of a code.
+        declared: The declared fields of the collection.
         send: Writes one batch and returns when it is stored.
         at_once: Batches that may be on their way together. With two, pymilvus packs one while Milvus stores the
             other.
@@ -90,7 +96,7 @@ def write(
         sending.result()
 
     with ThreadPoolExecutor(at_once, thread_name_prefix="milvus-write") as pool:
-        for batch in batches(counted(), width):
+        for batch in batches(counted(), width, declared):
             while on_the_way and (
                 len(on_the_way) >= at_once or not all(batch.keys().isdisjoint(other) for other, _ in on_the_way)
             ):

@@ -9,9 +9,9 @@ import pytest
 
 from milvus_hash.errors import InputError
 from milvus_hash.manifest import read_source
-from milvus_hash.manifest.cells import MAX_ID_BYTES
 from milvus_hash.manifest.folder import read_folder
 from milvus_hash.record import Record, Reject
+from milvus_hash.store.schema import MAX_ITEM_BYTES
 
 
 def make(folder, *names, content=b"x"):
@@ -103,7 +103,7 @@ def test_a_pipe_is_rejected_and_not_opened(tmp_path):
 def test_a_path_that_is_too_long_for_an_id_is_rejected(tmp_path):
     make(tmp_path, "/".join(["d" * 100] * 6) + "/a.png")
     ((_, reason),) = rejects(tmp_path)
-    assert f"at most {MAX_ID_BYTES}" in reason
+    assert f"at most {MAX_ITEM_BYTES}" in reason
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user whom permissions bind")

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from milvus_hash.errors import InputError
 from milvus_hash.manifest import SPLITS, read_manifest, read_source, write_manifest
-from milvus_hash.manifest.cells import MAX_ID_BYTES
 from milvus_hash.record import Record, Reject
+from milvus_hash.store.schema import MAX_ITEM_BYTES
 
 FORMATS = ("jsonl", "csv", "parquet")
 NASTY = 'it\'s "the\nsecond", 😀; DROP TABLE x; -- 100%#/\\|'
@@ -241,20 +241,20 @@ def test_broken_json_lines_cost_themselves_only(row, reason, tmp_path):
     assert reason in bad[0][1]
 
 
-@pytest.mark.parametrize("identifier", [NASTY, "x" * MAX_ID_BYTES, "😀" * (MAX_ID_BYTES // 12)])
+@pytest.mark.parametrize("identifier", [NASTY, "x" * MAX_ITEM_BYTES, "😀" * (MAX_ITEM_BYTES // 12)])
 def test_ids_may_be_anything(identifier, tmp_path):
     path = tmp_path / "m.csv"
     write_manifest(path, [Record(identifier, texts=("x",))])
     assert [row.id for row in read(path)] == [identifier]
 
 
-@pytest.mark.parametrize("identifier", ["x" * (MAX_ID_BYTES + 1), "😀" * (MAX_ID_BYTES // 12 + 1)])
+@pytest.mark.parametrize("identifier", ["x" * (MAX_ITEM_BYTES + 1), "😀" * (MAX_ITEM_BYTES // 12 + 1)])
 def test_ids_that_are_too_long_are_rejected(identifier, tmp_path):
     path = tmp_path / "m.jsonl"
     write_manifest(path, [Record(identifier, texts=("x",))])
     (row,) = read(path)
     assert isinstance(row, Reject)
-    assert f"at most {MAX_ID_BYTES}" in row.reason
+    assert f"at most {MAX_ITEM_BYTES}" in row.reason
 
 
 def test_a_rejected_row_does_not_take_its_id(tmp_path):
