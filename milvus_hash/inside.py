@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Inside:
-    """What lies in ``folder``, which may itself be reached through links.
+    """What lies in ``folder``, which may itself be reached through links; without ``hidden`` no hidden files there.
 
     Example:
         >>> pictures = Inside("/data/pictures")
@@ -15,13 +15,16 @@ class Inside:
         (False, True)
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = os.path.realpath(folder)
+    def __init__(self, folder: str | Path, *, hidden: bool = True) -> None:
+        self.folder = Path(os.path.realpath(folder))
+        self._hidden = hidden
 
     def has(self, path: str | Path) -> bool:
         """Whether ``path`` is the folder or lies in it; what cannot be a path does not."""
         try:
-            real = os.path.realpath(path)
+            real = Path(os.path.realpath(path))
         except ValueError:  # a NUL, a lone surrogate
             return False
-        return real == self.folder or real.startswith(os.path.join(self.folder, ""))  # noqa: PTH118 ("/" ends so already)
+        if not real.is_relative_to(self.folder):
+            return False
+        return self._hidden or not any(part.startswith(".") for part in real.relative_to(self.folder).parts)

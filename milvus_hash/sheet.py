@@ -7,11 +7,12 @@ import functools
 import html
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from milvus_hash.errors import InputError, MissingExtra
+from milvus_hash.inside import Inside
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
@@ -52,11 +53,22 @@ class Answer:
         return ("image", self.image or "") if self.video is None else ("video", self.video)
 
 
-def write_sheet(path: str | Path, answers: Sequence[Answer]) -> None:
+def write_sheet(path: str | Path, answers: Sequence[Answer], *, pictures: Sequence[str | Path] = ()) -> int:
     """Draw ``answers`` below each other into ``path``: a PNG, or an HTML page that needs no other file.
 
     Of a clip the PNG shows the frame in the middle, the page a loop of some frames. A picture or clip that cannot be
     read any more leaves a grey card with its name.
+
+    Where the files of hits lie is told by the collection, which others may have written. So they are opened only in
+    the folders that are named here, links counting by where they lead, and never if they or a folder below are hidden.
+
+    Args:
+        path: Where to draw.
+        answers: What to draw.
+        pictures: Folders whose pictures and clips may be shown. Those of the questions always are.
+
+    Returns:
+        How many pictures and clips of hits lie elsewhere, and are grey cards.
 
     Raises:
         InputError: Another suffix than ``.png`` or ``.html``, or the file cannot be written.
@@ -64,8 +76,26 @@ def write_sheet(path: str | Path, answers: Sequence[Answer]) -> None:
     Example:
         >>> import tempfile
         >>> write_sheet(Path(tempfile.mkdtemp()) / "sheet.html", [Answer([], text="a red flower")])
+        0
     """
-    path = Path(path)
+    if isinstance(pictures, (str, Path)):
+        raise InputError(f"pictures takes a list of folders; write [{str(pictures)!r}]")
+    folders = [Inside(folder, hidden=False) for folder in pictures]
+    shown = [replace(answer, hits=[_permitted(hit, folders) for hit in answer.hits]) for answer in answers]
+    _write(Path(path), shown)
+    pairs = zip(answers, shown, strict=True)
+    return sum(hit is not other for one, two in pairs for hit, other in zip(one.hits, two.hits, strict=True))
+
+
+def _permitted(hit: Hit, folders: Sequence[Inside]) -> Hit:
+    """The hit as it is, or without its path if that is one outside ``folders``."""
+    path = hit.fields.get("path")
+    if hit.modality == "text" or not path or any(folder.has(str(path)) for folder in folders):
+        return hit
+    return hit._replace(fields={**hit.fields, "path": ""})
+
+
+def _write(path: Path, answers: Sequence[Answer]) -> None:
     try:
         if path.suffix.lower() == ".png":
             _draw(answers).save(path, format="PNG", optimize=True)
@@ -147,21 +177,23 @@ def _draw_question(sheet: Image.Image, draw: ImageDraw.ImageDraw, answer: Answer
     modality, source = answer.asked
     draw.text((_MARGIN, top), f"QUERY · {_KINDS[modality]}", font=_font(12), fill=_ACCENT)
     if modality == "text":
-        _write(draw, _plain(source), (_MARGIN, top + 24), _font(22), _INK, width=_ASK - 24, lines=7)
+        _write_lines(draw, _plain(source), (_MARGIN, top + 24), _font(22), _INK, width=_ASK - 24, lines=7)
     else:
         _paste(sheet, draw, modality, source, (_MARGIN, top + 24))
-        _write(draw, _plain(Path(source).name), (_MARGIN, top + 32 + _SIDE), _font(13), _INK, width=_SIDE, lines=1)
+        _write_lines(
+            draw, _plain(Path(source).name), (_MARGIN, top + 32 + _SIDE), _font(13), _INK, width=_SIDE, lines=1
+        )
     if not answer.hits:
         draw.text((_MARGIN + _ASK, top + 24), "no hits", font=_font(18), fill=_SOFT)
 
 
 def _draw_hit(sheet: Image.Image, draw: ImageDraw.ImageDraw, hit: Hit, corner: tuple[int, int]) -> None:
     if hit.modality == "text":
-        _write(draw, _plain(str(hit.fields.get("text", ""))), corner, _font(15), _INK, width=_SIDE, lines=9)
+        _write_lines(draw, _plain(str(hit.fields.get("text", ""))), corner, _font(15), _INK, width=_SIDE, lines=9)
     else:
         _paste(sheet, draw, hit.modality, str(hit.fields.get("path", "")), corner)
     left, below = corner[0], corner[1] + _SIDE + 8
-    _write(draw, _plain(hit.item), (left, below), _font(13), _INK, width=_SIDE, lines=1, middle=True)
+    _write_lines(draw, _plain(hit.item), (left, below), _font(13), _INK, width=_SIDE, lines=1, middle=True)
     draw.text((left, below + 19), _caption(hit), font=_font(12), fill=_SOFT)
 
 
@@ -174,7 +206,7 @@ def _paste(sheet: Image.Image, draw: ImageDraw.ImageDraw, modality: str, path: s
     draw.text((left + _SIDE / 2, top + _SIDE / 2), _GONE[modality], font=_font(14), fill=_SOFT, anchor="mm")
 
 
-def _write(
+def _write_lines(
     draw: ImageDraw.ImageDraw,
     text: str,
     corner: tuple[int, int],

@@ -37,7 +37,7 @@ def colours(path) -> set[tuple[int, int, int]]:
 
 def test_png_shows_the_pictures(tmp_path, red):
     with_picture, without = tmp_path / "with.png", tmp_path / "without.PNG"
-    write_sheet(with_picture, [Answer([hit("a", 3, path=red)], text="red")])
+    write_sheet(with_picture, [Answer([hit("a", 3, path=red)], text="red")], pictures=[tmp_path])
     write_sheet(without, [Answer([hit("a", 3, path=str(tmp_path / "gone.png"))], text="red")])
     assert (255, 0, 0) in colours(with_picture)
     assert (255, 0, 0) not in colours(without)
@@ -62,7 +62,7 @@ def test_png_shows_the_middle_of_a_clip(tmp_path, moving):
     path = tmp_path / "sheet.png"
     for clip in moving:
         for answer in (Answer([hit("a", 3, "video", path=clip)], text="t"), Answer([], video=clip)):
-            write_sheet(path, [answer])
+            write_sheet(path, [answer], pictures=[tmp_path])
             assert any(blue > 245 and max(red, green) < 10 for red, green, blue in colours(path))
             assert not any(red > 245 and max(green, blue) < 10 for red, green, blue in colours(path))
 
@@ -70,7 +70,7 @@ def test_png_shows_the_middle_of_a_clip(tmp_path, moving):
 def test_html_shows_a_clip_as_a_loop(tmp_path, moving):
     path = tmp_path / "sheet.html"
     gone = hit("b", 4, "video", path=str(tmp_path / "gone.mp4"))
-    write_sheet(path, [Answer([hit("a", 3, "video", path=moving[0]), gone], video=moving[1])])
+    write_sheet(path, [Answer([hit("a", 3, "video", path=moving[0]), gone], video=moving[1])], pictures=[tmp_path])
     page = Texts()
     page.feed(path.read_text(encoding="utf-8"))
     assert len(page.sources) == 2
@@ -87,14 +87,16 @@ def test_html_shows_a_clip_as_a_loop(tmp_path, moving):
 
 def test_a_clip_that_cannot_be_read_without_pyav_is_a_grey_card(tmp_path, moving, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    write_sheet(tmp_path / "sheet.html", [Answer([hit("a", 3, "video", path=moving[0])], text="red")])
+    write_sheet(
+        tmp_path / "sheet.html", [Answer([hit("a", 3, "video", path=moving[0])], text="red")], pictures=[tmp_path]
+    )
     assert "no clip" in (tmp_path / "sheet.html").read_text(encoding="utf-8")
 
 
 def test_png_grid_is_five_wide_and_grows_downwards(tmp_path, red):
     def size(hits: int) -> tuple[int, int]:
         path = tmp_path / f"{hits}.png"
-        write_sheet(path, [Answer([hit(str(n), n, path=red) for n in range(hits)], text="red")])
+        write_sheet(path, [Answer([hit(str(n), n, path=red) for n in range(hits)], text="red")], pictures=[tmp_path])
         with Image.open(path) as image:
             return image.size
 
@@ -132,7 +134,9 @@ class Texts(HTMLParser):
 def test_html_is_escaped_and_self_contained(tmp_path, red):
     path = tmp_path / "sheet.html"
     attack = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
-    write_sheet(path, [Answer([hit(attack, 12, path=red), hit("t", 20, text=attack)], text=attack)])
+    write_sheet(
+        path, [Answer([hit(attack, 12, path=red), hit("t", 20, text=attack)], text=attack)], pictures=[tmp_path]
+    )
     page = Texts()
     page.feed(path.read_text(encoding="utf-8"))
     assert page.tags.count("script") == 0
@@ -140,6 +144,38 @@ def test_html_is_escaped_and_self_contained(tmp_path, red):
     assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources)
     assert page.seen.count(attack) == 3
     assert "distance 12 · score 0.62" in page.seen
+
+
+def test_only_pictures_of_the_named_folders_are_shown(tmp_path):
+    """The collection says where a hit's picture lies, and somebody else may have written it."""
+    shown, private = tmp_path / "shown", tmp_path / "private"
+    for folder in (shown, private, shown / ".hidden", shown / "sub"):
+        folder.mkdir()
+        Image.new("RGB", (40, 40), (255, 0, 0)).save(folder / "red.png")
+    (shown / "link.png").symlink_to(private / "red.png")
+    (shown / "folder").symlink_to(private)
+    (tmp_path / "other").symlink_to(shown)
+    sheet = tmp_path / "sheet.html"
+
+    def shows(path: object, *pictures: object) -> bool:
+        outside = write_sheet(sheet, [Answer([hit("a", 3, path=path)], text="red")], pictures=pictures)
+        assert outside == ("data:image" not in sheet.read_text())
+        return not outside
+
+    for path in ("sub/red.png", "red.png", "../shown/red.png"):
+        assert shows(str(shown / path), private, shown)
+        assert shows(str(shown / path), str(tmp_path / "other"))
+    assert shows(str(tmp_path / "other" / "red.png"), shown)
+    assert shows(str(shown / ".hidden" / "red.png"), shown / ".hidden")
+    for path in ("../private/red.png", "link.png", "folder/red.png", ".hidden/red.png"):
+        assert not shows(str(shown / path), shown)
+    for odd in (str(private / "red.png"), "\0", "\ud800", "http://127.0.0.1:1/x.png", "/dev/zero", 7, ["x"]):
+        assert not shows(odd, shown)
+        assert not shows(odd)
+    write_sheet(tmp_path / "sheet.png", [Answer([hit("a", 3, path=str(private / "red.png"))], text="red")])
+    assert (255, 0, 0) not in colours(tmp_path / "sheet.png")
+    with pytest.raises(InputError, match="takes a list of folders"):
+        write_sheet(sheet, [], pictures=str(shown))
 
 
 def test_html_says_when_there_are_no_hits(tmp_path):

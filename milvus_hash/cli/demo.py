@@ -48,7 +48,7 @@ def command(model: Model, quiet: bool) -> None:
         for picture, into in zip(pictures[:_PICTURES], ("text", "image"), strict=False):
             answers.append(Answer(collection.search(image=picture, into=into, limit=5), image=picture))
     emit_answers(answers)
-    write_sheet(_SHEET, answers)
+    write_sheet(_SHEET, answers, pictures=[manifest.parent])
     say(
         f"\nThe hits with their pictures: {_SHEET}\nAsk yourself:        "
         f'milvus-hash search --uri {_FILE} --collection demo --text "a sailing boat"\n'

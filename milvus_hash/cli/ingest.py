@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,12 +23,14 @@ from milvus_hash.cli.options import (
     quiet_option,
     say,
 )
+from milvus_hash.cli.output import printable
 from milvus_hash.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     from milvus_hash.collection import HashCollection
     from milvus_hash.ingest import Counts
 
+_KINDS_SHOWN = 10  # of what was left out
 _PAUSE = 0.5  # seconds without a record, after which what has come is written and signals are heeded
 _TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 
@@ -98,35 +101,43 @@ def command(
     """Encode SOURCE and write the codes to Milvus.
 
     SOURCE is a folder of pictures, clips and texts, or a manifest (Parquet, JSON Lines or CSV with the columns id,
-    image, video, text, labels, split; every other column is stored as metadata). The collection is made when it is
-    not there.
+    image, video, text, labels, split; every other column is stored as metadata), or - for JSON Lines on standard
+    input. The collection is made when it is not there.
 
     A bad input never stops the run: it is listed in the rejects file, and the exit code is 3. An interrupted run
     goes on with --resume.
     """
     from milvus_hash.ahead import ahead
     from milvus_hash.ingest import RejectsFile, ingest
-    from milvus_hash.manifest import read_source
+    from milvus_hash.manifest import STDIN, read_source
 
-    target = _open_or_create(collection, model, connection, bits, index.upper() if index != "auto" else index, fields)
-    try:
-        with Interrupt() as interrupt, RejectsFile(rejects) as rejected, progress_bar(quiet=quiet) as progress:
-            counts = ingest(
-                ahead(read_source(source.absolute()), pause=_PAUSE),
-                target,
-                resume=resume,
-                progress=progress,
-                on_reject=rejected,
-                stop=interrupt,
-            )
-    except StoreError:
-        say("What Milvus had confirmed is there; run the same command with --resume to go on.")
-        raise
-    finally:
-        target.close()
+    left_out: Counter[str] = Counter()
+    with RejectsFile(rejects) as rejected:
+        target = _open_or_create(
+            collection, model, connection, bits, index.upper() if index != "auto" else index, fields
+        )
+        try:
+            with Interrupt() as interrupt, progress_bar(quiet=quiet) as progress:
+                counts = ingest(
+                    ahead(
+                        read_source(source if source == STDIN else source.absolute(), left_out=left_out), pause=_PAUSE
+                    ),
+                    target,
+                    resume=resume,
+                    progress=progress,
+                    on_reject=rejected,
+                    stop=interrupt,
+                )
+        except StoreError:
+            say("What Milvus had confirmed is there; run the same command with --resume to go on.")
+            raise
+        finally:
+            target.close()
     say(summary(counts, f"collection {collection!r} in {target.uri}"), quiet=quiet)
     if counts.rejected:
         say(f"{counts.rejected:,} inputs were rejected; {rejects} lists them with the reasons")
+    if left_out:
+        say(f"left out of {source}: {counted(left_out)}", quiet=quiet)
     if interrupt():
         say("Interrupted. What was encoded is written; run the same command with --resume to go on.")
         ctx.exit(interrupt.exit_code)
@@ -162,6 +173,18 @@ def summary(counts: Counts, where: str) -> str:
         f"{seconds.total:.1f} s ({rate:,.0f} rows/s): {seconds.encode:.1f} s for codes (read, decode, encode), "
         f"{seconds.insert:.1f} s more for Milvus"
     )
+
+
+def counted(left_out: Counter[str]) -> str:
+    """What was left out, the most frequent first.
+
+    Example:
+        >>> counted(Counter({".pdf": 1200, ".md": 2}))
+        '1,200 .pdf, 2 .md'
+    """
+    shown = [f"{count:,} {printable(what)}" for what, count in left_out.most_common(_KINDS_SHOWN)]
+    others = left_out.total() - sum(count for _, count in left_out.most_common(_KINDS_SHOWN))
+    return ", ".join([*shown, f"{others:,} others"] if others else shown)
 
 
 @contextmanager

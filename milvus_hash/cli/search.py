@@ -105,6 +105,13 @@ class Question:
 @click.option("--complete", is_flag=True, help="Also all other hits at the distance of the last one.")
 @click.option("--filter", "expression", default="", metavar="EXPR", help="Milvus filter, for instance 'year > 2004'.")
 @click.option("--sheet", type=FILE, callback=_sheet, help="Draw the hits as a contact sheet: FILE.png or FILE.html.")
+@click.option(
+    "--pictures",
+    multiple=True,
+    type=FILE,
+    metavar="FOLDER",
+    help="Where pictures and clips may lie that the sheet shows; may be repeated.  [default: the current folder]",
+)
 @model_options
 @collection_option
 @connection_options
@@ -122,6 +129,7 @@ def command(
     radius: int | None,
     expression: str,
     sheet: Path | None,
+    pictures: tuple[Path, ...],
     model: Model,
     collection: str,
     connection: Connection,
@@ -154,8 +162,14 @@ def command(
         found.close()
     emit_answers(answers, [question.asked for question in questions])
     if sheet is not None:
-        write_sheet(sheet, answers)
+        elsewhere = write_sheet(sheet, answers, pictures=pictures or [Path.cwd()])
         say(f"contact sheet: {sheet}", quiet=quiet)
+        if elsewhere:
+            say(
+                f"it does not show {elsewhere:,} files outside {' '.join(map(str, pictures)) or Path.cwd()}; "
+                "name their folders with --pictures",
+                quiet=quiet,
+            )
 
 
 def _questions(sources: Mapping[str, Sequence[str]], without: Sequence[str], together: bool) -> list[Question]:
@@ -173,6 +187,8 @@ def _check_options(ctx: click.Context, radius: int | None) -> None:
     if radius is not None and useless:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
         raise click.UsageError(f"--radius finds everything within it; leave out {options}")
+    if "pictures" in given and "sheet" not in given:
+        raise click.UsageError("--pictures goes with --sheet")
     if "oversample" in given and "rescore" not in given:
         raise click.UsageError("--oversample goes with --rescore")
 

@@ -10,5 +10,6 @@ missing: the path in the folder takes its place.
 from milvus_hash.manifest.folder import read_folder
 from milvus_hash.manifest.reading import SPLITS, read_manifest, write_manifest
 from milvus_hash.manifest.source import read_source
+from milvus_hash.manifest.tables import STDIN
 
-__all__ = ["SPLITS", "read_folder", "read_manifest", "read_source", "write_manifest"]
+__all__ = ["SPLITS", "STDIN", "read_folder", "read_manifest", "read_source", "write_manifest"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 
 from milvus_hash.errors import InputError
@@ -122,13 +122,13 @@ class _Folder:
             except OSError:
                 continue
             for entry in listing:
-                if _suffix(entry) in _MEDIA and entry.is_file() and os.path.abspath(entry.path) not in named:  # noqa: PTH100
+                if _suffix(entry) in _MEDIA and _is(entry.is_file) and os.path.abspath(entry.path) not in named:  # noqa: PTH100
                     self._left_out["not in the metadata file"] += 1
             todo.extend(Path(e.path) for e in listing if e.is_dir(follow_symlinks=False))
 
     def _files(self, listing: list[os.DirEntry[str]]) -> Iterator[Record | Reject]:
         """The records of one folder, given its entries in order."""
-        stems = {os.path.splitext(e.name)[0] for e in listing if _suffix(e) in _MEDIA and e.is_file()}  # noqa: PTH122
+        stems = {os.path.splitext(e.name)[0] for e in listing if _suffix(e) in _MEDIA and _is(e.is_file)}  # noqa: PTH122
         texts = {e.name[:-4]: e for e in listing if _suffix(e) == ".txt"}
         for entry in listing:
             suffix = _suffix(entry)
@@ -153,14 +153,14 @@ class _Folder:
 
     def _passes_over(self, entry: os.DirEntry[str], suffix: str) -> bool:
         """Whether the entry is no item and no reject; what is left out is counted."""
-        if entry.is_symlink() and entry.is_dir():
+        if entry.is_symlink() and _is(entry.is_dir):
             if not self._inside.has(entry.path):
                 return False
             self._left_out["links to folders"] += 1
             return True
         if suffix in _MEDIA or suffix == ".txt":
             return False
-        if entry.name not in _TABLES and not entry.is_dir():
+        if entry.name not in _TABLES and not _is(entry.is_dir):
             self._left_out[suffix or "without a suffix"] += 1
         return True
 
@@ -172,11 +172,11 @@ class _Folder:
             return "the name is not UTF-8; rename it"
         if entry.is_symlink() and not self._inside.has(entry.path):
             return "is a link that leads out of the folder, which is not followed; a manifest may name what it leads to"
-        if entry.is_dir():
+        if _is(entry.is_dir):
             return "is a directory"
-        if entry.is_file():
+        if _is(entry.is_file):
             return ""
-        return "is not a regular file" if Path(entry.path).exists() else "is a link to nothing"
+        return "is not a regular file" if os.path.exists(entry.path) else "is a link to nothing"  # noqa: PTH110
 
     def _identifier(self, path: Path) -> str:
         return path.relative_to(self._root).as_posix()
@@ -190,6 +190,14 @@ def _listing(folder: Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         kept = [e for e in entries if not e.name.startswith(".") and e.name.lower() not in _DROPPINGS]
     return sorted(kept, key=lambda entry: entry.name)
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    """Whether an entry is of a kind; not if nobody can tell, as of a link to itself or into a closed folder."""
+    try:
+        return kind()
+    except OSError:
+        return False
 
 
 def _suffix(entry: os.DirEntry[str]) -> str:

@@ -87,7 +87,7 @@ def _bomb(group: Any) -> str:  # noqa: ANN401
 
 def _rows_at_once(group: Any) -> int:  # noqa: ANN401
     """Rows of a batch that stays below ``_BATCH`` bytes even if each has the longest text that the columns can hold."""
-    row = sum(
+    row: int = sum(
         column.total_uncompressed_size
         for column in _columns(group)
         if column.physical_type == "BYTE_ARRAY" and set(column.encodings) - {"PLAIN", "RLE", "BIT_PACKED"}

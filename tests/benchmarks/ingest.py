@@ -27,7 +27,7 @@ def measure(backend: str, encoder: Encoder, count: int, repeats: int) -> dict[st
         CodeRow(f"pictures/{n // 2:07}", ("image", "text")[n % 2], 0, code, {"path": f"pictures/{n // 2:07}.png"})
         for n, code in enumerate(codes)
     ]
-    entities = [to_entity(row, encoder.bits // 8) for row in rows]
+    entities = [to_entity(row, encoder.bits // 8, {}) for row in rows]
     with backend_uri(backend) as uri:
 
         def fresh(name: str) -> HashCollection:

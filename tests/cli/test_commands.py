@@ -104,12 +104,46 @@ def test_filters_reach_declared_and_dynamic_fields(filled, tiny_bundle):
 
 
 @pytest.mark.parametrize("name", ["hits.png", "hits.html"])
-def test_a_sheet_is_drawn_beside_the_hits(filled, tiny_bundle, tmp_path, name):
-    done = run("search", "--uri", filled, "-b", tiny_bundle, "-t", "red", "--sheet", tmp_path / name)
+def test_a_sheet_is_drawn_beside_the_hits(filled, manifest, tiny_bundle, tmp_path, name):
+    ask = ["search", "--uri", filled, "-b", tiny_bundle, "-t", "red", "--sheet", tmp_path / name]
+    done = run(*ask, "--pictures", manifest.parent)
     assert len(lines(done)) == 3
     assert done.stderr == f"contact sheet: {tmp_path / name}\n"
     assert (tmp_path / name).stat().st_size > 1000
-    assert run("search", "--uri", filled, "-b", tiny_bundle, "-t", "red", "--sheet", tmp_path / name, "-q").stderr == ""
+    assert run(*ask, "-q").stderr == ""
+
+
+def test_a_sheet_shows_pictures_of_the_current_folder_and_says_how_many_it_does_not(
+    filled, manifest, tiny_bundle, tmp_path, monkeypatch
+):
+    ask = ["search", "--uri", filled, "-b", tiny_bundle, "-t", "red", "--sheet", tmp_path / "hits.html"]
+    monkeypatch.chdir(manifest.parent)
+    assert run(*ask).stderr.count("\n") == 1
+    assert (tmp_path / "hits.html").read_text().count("data:image") == 3
+    monkeypatch.chdir(tmp_path)
+    assert f"does not show 3 files outside {tmp_path}; name their folders" in run(*ask).stderr
+    assert "data:image" not in (tmp_path / "hits.html").read_text()
+
+
+def test_what_was_left_out_of_a_folder_is_one_line(tiny_bundle, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("a.pdf", "b.pdf", "c.docx", ".hidden", "Thumbs.db"):
+        (folder / name).write_bytes(b"x")
+    (folder / "red.txt").write_text("red")
+    ask = ["ingest", folder, "-b", tiny_bundle, "--uri", tmp_path / "a.db", "--rejects", tmp_path / "r.jsonl"]
+    done = run(*ask)
+    assert done.exit_code == 0
+    assert f"left out of {folder}: 2 .pdf, 1 .docx\n" in done.stderr
+    assert run(*ask, "-q").stderr == ""
+
+
+def test_a_manifest_on_standard_input(tiny_bundle, tmp_path):
+    uri = tmp_path / "a.db"
+    ask = ["ingest", "-", "-b", tiny_bundle, "--uri", uri, "--rejects", tmp_path / "r.jsonl"]
+    done = CliRunner().invoke(main, list(map(str, ask)), input='{"id": "1", "text": "red"}\nbroken\n')
+    assert (done.exit_code, "1 rows written, 0 skipped, 1 rejected" in done.stderr) == (3, True)
+    assert json.loads((tmp_path / "r.jsonl").read_text())["path"] == "-:2"
 
 
 @pytest.mark.parametrize(
@@ -121,6 +155,7 @@ def test_a_sheet_is_drawn_beside_the_hits(filled, tiny_bundle, tmp_path, name):
         ["search", "--text", "x", "--limit", "0"],
         ["search", "--text", "x", "--into", "audio"],
         ["search", "--text", "x", "--sheet", "hits.pdf"],
+        ["search", "--text", "x", "--pictures", "folder"],
     ],
 )
 def test_wrong_usage_is_exit_2(arguments):

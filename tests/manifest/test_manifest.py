@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import os
 import string
+import tracemalloc
 from datetime import date
 
 import pyarrow as pa
@@ -138,8 +141,8 @@ def test_metadata_file_of_an_image_folder_needs_no_id(tmp_path):
 def test_two_metadata_files_are_ambiguous(tmp_path):
     for name in ("metadata.csv", "metadata.jsonl"):
         write(tmp_path / name, "id,text\n1,a\n")
-    with pytest.raises(InputError, match=r"metadata\.jsonl and metadata\.csv"):
-        read_source(tmp_path)
+    with pytest.raises(InputError, match=r"metadata\.csv and metadata\.jsonl"):
+        list(read_source(tmp_path))
 
 
 def test_integers_are_ids_and_labels(tmp_path):
@@ -215,6 +218,20 @@ def test_a_megabyte_of_text_passes_and_leaves_its_neighbours(tmp_path):
         pytest.param('{"id": null, "text": "a"}', "the id is empty", id="null id"),
         pytest.param('{"id": NaN, "text": "a"}', "the id is empty", id="NaN id"),
         pytest.param('{"id": 1.5, "text": "a"}', "1.5 (float)", id="float id"),
+        pytest.param('{"id": ' + "[" * 900 + "]" * 900 + ', "text": "a"}', "(list)", id="deep id"),
+        pytest.param(
+            '{"id": "2", "text": "a", "m": ' + "[" * 300 + "]" * 300 + "}", "nested more than", id="deep list"
+        ),
+        pytest.param(
+            '{"id": "2", "text": "a", "m": ' + '{"a":' * 450 + "1" + "}" * 450 + "}",
+            "nested more than",
+            id="deep object",
+        ),
+        pytest.param('{"id": "2", "text": "a", "m": ' + "9" * 5000 + "}", "not a line of JSON", id="endless integer"),
+        pytest.param('{"id": "2", "text": "a", "m": ' + "9" * 4000 + "}", "does not fit into 64", id="huge integer"),
+        pytest.param('{"id": "2", "id": "4", "text": "a"}', "same name twice", id="name twice"),
+        pytest.param('{"id": "2", "text": "a", "m": {"a": 1, "a": 2}}', "same name twice", id="inner name twice"),
+        pytest.param('{"id": "2", "text": "%s"}' % ("x" * (1 << 24)), "longer than", id="endless line"),
         pytest.param('{"id": true, "text": "a"}', "True (bool)", id="bool id"),
         pytest.param('{"text": "a"}', "the id is empty", id="no id"),
         pytest.param('{"id": "2", "text": NaN}', "no image, video or text", id="NaN text"),
@@ -241,20 +258,20 @@ def test_broken_json_lines_cost_themselves_only(row, reason, tmp_path):
     assert reason in bad[0][1]
 
 
-@pytest.mark.parametrize("identifier", [NASTY, "x" * MAX_ITEM_BYTES, "😀" * (MAX_ITEM_BYTES // 12)])
+@pytest.mark.parametrize("identifier", [NASTY, "x" * MAX_ITEM_BYTES, "😀" * (MAX_ITEM_BYTES // 4)])
 def test_ids_may_be_anything(identifier, tmp_path):
     path = tmp_path / "m.csv"
     write_manifest(path, [Record(identifier, texts=("x",))])
     assert [row.id for row in read(path)] == [identifier]
 
 
-@pytest.mark.parametrize("identifier", ["x" * (MAX_ITEM_BYTES + 1), "😀" * (MAX_ITEM_BYTES // 12 + 1)])
+@pytest.mark.parametrize("identifier", ["x" * (MAX_ITEM_BYTES + 1), "😀" * (MAX_ITEM_BYTES // 4 + 1)])
 def test_ids_that_are_too_long_are_rejected(identifier, tmp_path):
     path = tmp_path / "m.jsonl"
     write_manifest(path, [Record(identifier, texts=("x",))])
     (row,) = read(path)
     assert isinstance(row, Reject)
-    assert f"at most {MAX_ITEM_BYTES}" in row.reason
+    assert f"at most {MAX_ITEM_BYTES:,}" in row.reason
 
 
 def test_a_rejected_row_does_not_take_its_id(tmp_path):
@@ -284,7 +301,8 @@ def test_dates_become_iso_and_bytes_are_refused(tmp_path):
         pytest.param("m.parquet", "", "cannot read", id="empty parquet"),
         pytest.param("m.parquet", "id,text\n1,a\n", "cannot read", id="no parquet"),
         pytest.param("m.txt", "id,text\n1,a\n", r"\.jsonl, \.csv, \.parquet", id="suffix"),
-        pytest.param("m.csv", "id,text\n1,a\n".encode("utf-16"), "no column 'id'", id="utf-16"),
+        pytest.param("m.csv", "id,text\n1,a\n".encode("utf-16"), "it is UTF-16; save it as UTF-8", id="utf-16 csv"),
+        pytest.param("m.jsonl", '{"id": "1"}'.encode("utf-16"), "it is UTF-16", id="utf-16 jsonl"),
     ],
 )
 def test_files_that_are_no_manifest_are_refused(name, content, message, tmp_path):
@@ -337,3 +355,129 @@ def test_a_write_that_fails_leaves_the_old_file(suffix, tmp_path):
 def test_what_cannot_be_written_is_named(name, metadata, message, tmp_path):
     with pytest.raises(InputError, match=message):
         write_manifest(tmp_path / name, [Record("1", texts=("x",), metadata=metadata)])
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_a_line_without_end_takes_no_memory(suffix, tmp_path, monkeypatch):
+    """Nothing of the sort is a table; a long line before others costs itself."""
+    monkeypatch.setattr("milvus_hash.manifest.line._MAX_SKIPPED", 1 << 26)
+    path = write(tmp_path / f"m.{suffix}", b'id,text\n1,"' if suffix == "csv" else b'{"id": "1", "text": "')
+    os.truncate(path, 1 << 32)  # a hole: it takes no place on the disk
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="a line of more than"):
+            read(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 28
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_long_rows_of_csv_cost_themselves(place, tmp_path):
+    lines = ("x" * (1 << 20) + "\n") * 17
+    long = ['2,"' + "x" * (1 << 24) + '"\n', "2," + "," * (1 << 24) + "\n", f'2,"{lines}"\n']
+    path = write(tmp_path / "m.csv", "id,text\n1,a\n" + long[place] + "3,c\n")
+    good, bad = reasons(path)
+    assert [name for name in good if name in "13"] == ["1", "3"]
+    assert bad[0] == ("3", "is longer than 16,777,216 bytes, the most that is read of a row")
+
+
+def test_lines_that_were_put_together_from_files_with_marks(tmp_path):
+    path = write(tmp_path / "m.jsonl", '\ufeff{"id": "1", "text": "a"}\n\ufeff{"id": "2", "text": "b"}\n')
+    assert [row.id for row in read(path)] == ["1", "2"]
+
+
+def test_whole_numbers_of_data_frames_are_ids_and_labels(tmp_path):
+    """One missing value makes a data frame turn a column of integers into floats."""
+    table = {
+        "id": pa.array([1.0, 2.0, float("nan")]),
+        "text": ["x", "y", "z"],
+        "labels": pa.array([1.0, float("nan"), 3.0]),
+    }
+    pq.write_table(pa.table(table), tmp_path / "m.parquet")
+    one, two, missing = read(tmp_path / "m.parquet")
+    assert (one.id, one.labels, two.id, two.labels) == ("1", ("1",), "2", ())
+    assert missing.reason.startswith("the id is empty")
+    path = write(tmp_path / "m.jsonl", '{"id": "1", "text": "x", "labels": [1.0, NaN, null, "", "b"]}\n')
+    assert read(path)[0].labels == ("1", "b")
+
+
+@pytest.mark.parametrize("path", ["/proc/self/environ", "/dev/zero", "{folder}/pipe.png", "{folder}/link.png"])
+def test_a_manifest_may_name_any_file_and_nothing_else_is_opened(path, tmp_path, tiny_encoder):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "link.png").symlink_to("/proc/self/environ")
+    row = {"id": "1", "image": path.format(folder=tmp_path)}
+    (record,) = read(write(tmp_path / "m.jsonl", json.dumps(row)))
+    (encoded,) = tiny_encoder.stream("image", [("1", record.image)])
+    assert encoded.code is None
+    assert "not a plain file" in str(encoded.error) or "is empty" in str(encoded.error)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_device_is_no_manifest(suffix, tmp_path):
+    (tmp_path / f"m.{suffix}").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="not a plain file"):
+        read(tmp_path / f"m.{suffix}")
+
+
+def test_standard_input_is_json_lines(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"id": 1, "image": "a.png"}\nbroken\n')))
+    good, bad = read_source("-")
+    assert good == Record("1", str(tmp_path / "a.png"))
+    assert bad.path == "-:2"
+
+
+LONG = "x" * 200_000
+
+
+@pytest.mark.parametrize(
+    ("columns", "options"),
+    [
+        pytest.param({"text": [LONG] * 300}, {}, id="text"),
+        pytest.param({"text": ["x"] * 300, "note": [LONG] * 300}, {}, id="metadata"),
+        pytest.param({"text": [[LONG] * 300, *[["x"]] * 299]}, {}, id="list"),
+        pytest.param({"text": ["x"] * 300, "m": [{"a": [LONG] * 300}, *[None] * 299]}, {}, id="nested"),
+        pytest.param({"text": [f"{LONG}{n}" for n in range(300)]}, {"column_encoding": "DELTA_BYTE_ARRAY"}, id="delta"),
+    ],
+)
+def test_a_small_parquet_takes_little_memory(columns, options, tmp_path, monkeypatch):
+    monkeypatch.setattr("milvus_hash.manifest.parquet._BATCH", 1 << 22)
+    path = tmp_path / "m.parquet"
+    written = pa.table({"id": [str(n) for n in range(300)], **columns})
+    dictionary = {"use_dictionary": not options, "dictionary_pagesize_limit": 1 << 22}
+    pq.write_table(written, path, compression="zstd", **dictionary, **options)
+    assert path.stat().st_size < 100_000
+    del written
+    before = pa.total_allocated_bytes()
+    taken = [(type(row), pa.total_allocated_bytes() - before) for row in read_manifest(path)]
+    assert len(taken) == 300
+    assert sum(kind is Record for kind, _ in taken) >= 299
+    assert max(size for _, size in taken) < 1 << 24  # of 60 MB
+
+
+def test_a_parquet_of_endless_lists_costs_its_row_group(tmp_path, monkeypatch):
+    monkeypatch.setattr("milvus_hash.manifest.parquet._COLUMN", 1 << 24)
+    schema = pa.schema({"id": pa.string(), "text": pa.string(), "m": pa.list_(pa.int8())})
+    with pq.ParquetWriter(tmp_path / "m.parquet", schema) as writer:
+        for name, values in (("1", [1]), ("2", [0] * 3_000_000), ("3", None)):
+            writer.write_table(pa.table({"id": [name], "text": ["x"], "m": [values]}, schema))
+    good, bad = reasons(tmp_path / "m.parquet")
+    assert good == ["1", "3"]
+    assert [place for place, _ in bad] == ["2"]
+    assert "24,000,000 bytes unpacked" in bad[0][1]
+
+
+def test_a_damaged_row_group_costs_itself(tmp_path):
+    path = tmp_path / "m.parquet"
+    table = pa.table({"id": [str(n) for n in range(30)], "text": [f"text {n}" for n in range(30)]})
+    pq.write_table(table, path, row_group_size=10, use_dictionary=False, compression="zstd")
+    column = pq.read_metadata(path).row_group(1).column(1)
+    raw = bytearray(path.read_bytes())
+    end = column.data_page_offset + column.total_compressed_size
+    raw[end - 40 : end] = bytes(40)
+    path.write_bytes(raw)
+    good, bad = reasons(path)
+    assert good == [str(n) for n in (*range(10), *range(20, 30))]
+    assert [place for place, _ in bad] == ["11"]
+    assert "rows 11 to 20 cannot be read" in bad[0][1]
