@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from milvus_hash.bundle import ImageInput, VideoInput
 from milvus_hash.errors import InputError
 from milvus_hash.media import borrowed, limits, opening
-from milvus_hash.media.colour import grey_levels, is_deep, strips, to_rgb
+from milvus_hash.media.colour import Deep, is_deep, levelled, strips, to_rgb
 from milvus_hash.media.containers.contents import Contents
 from milvus_hash.media.files import name_of
 
@@ -85,12 +85,13 @@ def decode(contents: Contents, name: str, side: int | None = None) -> Image.Imag
         if picture.format == "TIFF":  # else it asks Pillow's own limit, and warns
             picture.im = Image.new(picture.mode, picture.size).im
         picture.load()
+        deep = Deep(inverted=contents.inverted, unsigned=contents.unsigned)
         turn = contents.orientation if contents.format != "AVIF" else borrowed.orientation_of(picture)
-        return _upright(picture, turn, side, name, inverted=contents.inverted)
+        return _upright(picture, turn, side, name, deep)
 
 
 def _upright(
-    picture: Image.Image, orientation: int, side: int | None, name: str, *, inverted: bool = False
+    picture: Image.Image, orientation: int, side: int | None, name: str, deep: Deep | None = None
 ) -> Image.Image:
     """``picture`` in RGB on white, shrunk if it is large, then turned as ``orientation`` says."""
     from PIL import Image
@@ -98,7 +99,7 @@ def _upright(
     limits.check_pixels(*picture.size, name)
     with opening.errors(name):
         large = side is not None and picture.width * picture.height > _LARGE
-        rgb = _shrink(picture, side or 1, inverted) if large else to_rgb(picture, inverted=inverted)
+        rgb = _shrink(picture, side or 1, deep) if large else to_rgb(picture, deep)
         turns = Image.Transpose
         turn = {
             2: turns.FLIP_LEFT_RIGHT,
@@ -112,17 +113,17 @@ def _upright(
         return rgb if turn is None else rgb.transpose(turn)
 
 
-def _shrink(picture: Image.Image, side: int, inverted: bool) -> Image.Image:
+def _shrink(picture: Image.Image, side: int, deep: Deep | None) -> Image.Image:
     """RGB on white, reduced by a whole factor that leaves at least twice ``side`` pixels; strip by strip."""
     from PIL import Image
 
     width, height = picture.size
-    levels = grey_levels(picture) if is_deep(picture) else None
+    deep = levelled(picture, deep) if is_deep(picture) else None
     factor = max(1, min(width, height) // (2 * side))
     small = Image.new("RGB", (-(-width // factor), -(-height // factor)))
     top = 0
     for strip in strips(picture, factor):
-        reduced = to_rgb(strip, levels, inverted=inverted).reduce(factor)
+        reduced = to_rgb(strip, deep).reduce(factor)
         small.paste(reduced, (0, top))
         top += reduced.height
     return small

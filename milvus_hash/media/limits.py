@@ -1,7 +1,8 @@
 """What one picture or clip may take to decode, whatever its few bytes claim to hold.
 
-Three limits, each checked before a pixel is decoded: pixels of a picture or frame, bytes of memory while it is decoded,
-and, where a decoder goes over the pixels more than once (frames of an animation, scans of a JPEG), pixels in all.
+The limits are checked before a pixel is decoded: pixels of a picture or frame, bytes of memory while it is decoded,
+and, where a decoder goes over the pixels more than once (frames of an animation, scans of a JPEG), how often and how
+many pixels that is in all.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from milvus_hash.errors import InputError
 
 MAX_PIXELS = 178_956_970  # where Pillow too sees a decompression bomb
 MAX_MEMORY = 1_000_000_000  # bytes for one picture, each decoding thread has one: its file and what decoding it takes
-MAX_WORK = 4_000_000_000  # pixels in all: half a minute for the slowest decoder, 20 seconds of a GIF of 4K
+MAX_PASSES = 100_000  # frames of an animation, scans of a JPEG, however small
+MAX_WORK = 4_000_000_000  # pixels in all: 1,900 frames in full HD, a minute of decoding at the worst
 
 _BOMB = "(what takes more is taken for a decompression bomb)"
 
@@ -38,11 +40,13 @@ def check_memory(size: int, name: str) -> None:
 
 
 def check_work(passes: int, what: str, width: int, height: int, name: str) -> None:
-    """Refuse what has more than ``MAX_WORK`` pixels to decode in all its ``passes`` (frames or scans).
+    """Refuse what has more than ``MAX_PASSES`` frames or scans, or more than ``MAX_WORK`` pixels in all of them.
 
     Raises:
         InputError: It has.
     """
+    if passes > MAX_PASSES:
+        raise InputError(f"{name} has {passes:,} {what}; at most {MAX_PASSES:,} are decoded {_BOMB}")
     if passes * width * height > MAX_WORK:
         raise InputError(
             f"{name} has {passes:,} {what} of {width:,} x {height:,}, {passes * width * height:,} pixels in all; "

@@ -33,7 +33,8 @@ class _Format:
     Attributes:
         suffixes: What its files are called; what they are is told by their first bytes.
         decoder: Module and class in Pillow.
-        memory: Bytes of memory that decoding a pixel takes, measured; of the frames of an animation beside it.
+        memory: Bytes of memory that decoding a pixel takes, measured.
+        moving: The same for a pixel of an animation, whose frames are laid on each other.
         contents: What leaves its metadata out; None for formats whose metadata is harmless.
     """
 
@@ -46,9 +47,9 @@ class _Format:
 
 _FORMATS = {
     "JPEG": _Format((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), ("Jpeg", "JpegImageFile"), 4, 0, jpeg.contents),
-    "PNG": _Format((".png", ".apng"), ("Png", "PngImageFile"), 4, 12, png.contents),
-    "WEBP": _Format((".webp",), ("WebP", "WebPImageFile"), 16, 16, webp.contents),
-    "GIF": _Format((".gif",), ("Gif", "GifImageFile"), 4, 12, gif.contents),
+    "PNG": _Format((".png", ".apng"), ("Png", "PngImageFile"), 4, 24, png.contents),
+    "WEBP": _Format((".webp",), ("WebP", "WebPImageFile"), 18, 32, webp.contents),
+    "GIF": _Format((".gif",), ("Gif", "GifImageFile"), 4, 24, gif.contents),
     "BMP": _Format((".bmp", ".dib"), ("Bmp", "BmpImageFile"), 4),
     "TIFF": _Format((".tif", ".tiff"), ("Tiff", "TiffImageFile"), 4, 0, tiff.contents),
     "AVIF": _Format((".avif",), ("Avif", "AvifImageFile"), 16, 0, avif.contents),
@@ -90,9 +91,9 @@ def read(source: str | Path | bytes, name: str, kind: str = "picture", *, every_
                 file.seek(max(0, size - len(_FOOT) - 1))
                 if _identify(data, file.read()) is None:
                     return None
-                limits.check_memory(size, name)
+                limits.check_memory(2 * size, name)  # with and without its metadata
                 file.seek(0)
-                data = file.read(limits.MAX_MEMORY)
+                data = file.read(size)
         kind_of = _identify(data[:_HEAD], data[-len(_FOOT) - 1 :])
         if kind_of is None:
             return None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+MOST_PARTS = 1_000_000  # chunks or blocks of a file that are held on to, values of a tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class Contents:
             picture that does not move.
         stand_in: Whether a picture for programs that cannot animate comes before the frames.
         inverted: Whether the highest value is black, and the decoder leaves that to us.
+        unsigned: Whether it holds integers of 32 bits without a sign, which the decoder takes for such with one.
     """
 
     file: bytes
@@ -31,6 +35,17 @@ class Contents:
     durations: tuple[float, ...] = ()
     stand_in: bool = False
     inverted: bool = False
+    unsigned: bool = False
+
+
+def check_parts(parts: Sequence[object]) -> None:
+    """Refuse a file in so many parts that their number alone takes time and memory.
+
+    Raises:
+        ValueError: It is in more than ``MOST_PARTS``.
+    """
+    if len(parts) > MOST_PARTS:
+        raise ValueError(f"it is in more than {MOST_PARTS:,} parts")
 
 
 class BreaksOff(ValueError):

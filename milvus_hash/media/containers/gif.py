@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from milvus_hash.media.containers.contents import BreaksOff, Contents
+from milvus_hash.media.containers.contents import BreaksOff, Contents, check_parts
 
 _EXTENSION, _IMAGE, _TRAILER, _CONTROL = 0x21, 0x2C, 0x3B, 0xF9
 
@@ -13,10 +13,11 @@ def contents(data: bytes, every_frame: bool) -> Contents:
     """Keep the canvas and the frames with their controls: the first frame, or all if they are asked for."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at = 13 + _palette(flags)
-    kept = [data[13:at]]
+    view = memoryview(data)
+    kept = [view[13:at]]
     durations: list[float] = []
     delay = 0.0
-    control = b""
+    control = view[:0]
     begin, kind = at, _TRAILER
     try:
         while at < len(data) and (kind := data[at]) != _TRAILER and (every_frame or not durations):
@@ -24,21 +25,22 @@ def contents(data: bytes, every_frame: bool) -> Contents:
             if kind == _EXTENSION:
                 at = _after_blocks(data, at + 2)
                 if data[begin + 1] == _CONTROL and data[begin + 2] >= 4:
-                    control = data[begin:at]
+                    control = view[begin:at]
                     delay = 10.0 * struct.unpack_from("<H", control, 4)[0]
             elif kind == _IMAGE:
                 left, top, wide, high, flags = struct.unpack_from("<HHHHB", data, at + 1)
                 width, height = max(width, left + wide), max(height, top + high)  # as Pillow lets the canvas grow
                 at = _after_blocks(data, at + 11 + _palette(flags))
-                kept += [control, data[begin:at]]
+                kept += [control, view[begin:at]]
+                check_parts(kept)
                 durations.append(delay)
-                control, delay = b"", 0.0
+                control, delay = view[:0], 0.0
             else:  # filling between blocks
                 at += 1
     except (IndexError, struct.error):
         if every_frame:
             raise BreaksOff(len(durations)) from None
-        kept += [control, data[begin:]] if kind == _IMAGE and not durations else []
+        kept += [control, view[begin:]] if kind == _IMAGE and not durations else []
     canvas = data[:6] + struct.pack("<HH", min(width, 65535), min(height, 65535)) + data[10:13]
     return Contents(
         b"".join([canvas, *kept, b";"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from milvus_hash.media import orientation
-from milvus_hash.media.containers.contents import Contents
+from milvus_hash.media.containers.contents import Contents, check_parts
 
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the headers that state size and components
@@ -16,7 +16,8 @@ _SCAN, _END = 0xDA, 0xD9
 
 def contents(data: bytes, every_frame: bool) -> Contents:
     """Keep the first picture and what decoders need: tables, frame header, scans, and who defines the colours."""
-    kept = [data[:2]]
+    view = memoryview(data)
+    kept = [view[:2]]
     exif = xmp = None
     size, coefficients, several = (0, 0), 0, False
     at = 2
@@ -38,11 +39,12 @@ def contents(data: bytes, every_frame: bool) -> Contents:
         elif marker == 0xE1 and xmp is None and body.startswith(_XMP):
             xmp = body
         if (not 0xE0 <= marker <= 0xEF and marker != 0xFE) or _names_colours(marker, body):
-            kept.append(data[at : at + 2 + length])
+            kept.append(view[at : at + 2 + length])
+            check_parts(kept)
         at += 2 + max(2, length)
     scans = data.count(b"\xff\xda", at) if at >= 0 else 0
     return Contents(
-        b"".join([*kept, data[at:] if at >= 0 else b""]),
+        b"".join([*kept, view[at:] if at >= 0 else b""]),
         "JPEG",
         size,
         orientation.find(exif, xmp),

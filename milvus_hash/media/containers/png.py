@@ -7,8 +7,9 @@ import zlib
 from collections.abc import Iterator
 
 from milvus_hash.media import orientation
-from milvus_hash.media.containers.contents import BreaksOff, Contents
+from milvus_hash.media.containers.contents import BreaksOff, Contents, check_parts
 
+_PIXELS = frozenset({b"IDAT", b"fdAT"})
 _GREY, _RGB, _PALETTE = 0, 2, 3
 _XMP = b"XML:com.adobe.xmp"
 _PROFILES = (b"Raw profile type exif", b"Raw profile type APP1")  # as ImageMagick wrote EXIF before PNG had a chunk
@@ -17,13 +18,14 @@ _MOST_METADATA = 1 << 20  # bytes of one unpacked text in which an orientation i
 
 def contents(data: bytes, every_frame: bool) -> Contents:
     """Keep header, palette, transparency and pixels, and the frames of an animation if they are asked for."""
-    kept = [data[:8]]
+    kept: list[bytes | memoryview] = [data[:8]]
     exif = xmp = None
     header = stated = b""
     durations: list[float] = []
     seen_pixels = stand_in = cut_off = False
-    for name, body, raw in _chunks(data):
-        cut_off = len(raw) != len(body) + 12
+    for name, part, raw in _chunks(data):
+        cut_off = len(raw) != len(part) + 12
+        body = b"" if name in _PIXELS else bytes(part)
         if name == b"IHDR" and not header:
             header = body
         elif name == b"PLTE" or name == b"tRNS":
@@ -35,11 +37,12 @@ def contents(data: bytes, every_frame: bool) -> Contents:
         elif name == b"fcTL" and stated:
             stand_in = stand_in or (seen_pixels and not durations)
             durations.append(_duration(body))
-        elif name != b"fdAT" or not stated:
-            exif = exif or _exif(name, body)
-            xmp = xmp or (_text(body) if name == b"iTXt" and body.startswith(_XMP) else None)
+        elif name not in _PIXELS or not stated:
+            exif = _exif(name, body) if exif is None else exif  # the first that there is: unpacking takes time
+            xmp = _text(body) if xmp is None and name == b"iTXt" and body.startswith(_XMP) else xmp
             continue
         kept.append(raw)
+        check_parts(kept)
     if stated and len(durations) != struct.unpack(">I", stated[:4])[0]:
         raise BreaksOff(len(durations) - cut_off)
     return Contents(
@@ -47,22 +50,23 @@ def contents(data: bytes, every_frame: bool) -> Contents:
         "PNG",
         struct.unpack_from(">II", header),
         orientation.find(exif, xmp),
-        durations=tuple(durations) if len(durations) > 1 else (),
+        durations=tuple(durations) if len(durations) > 1 or stand_in else (),
         stand_in=stand_in,
     )
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, memoryview]]:
     """Name, body and raw bytes of each chunk; pixels that are cut off are there as far as they go, nothing else is."""
+    view = memoryview(data)
     at = 8
     while at + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
         if name == b"IEND" or not name.isalpha():
             return
-        if end > len(data) and name not in (b"IDAT", b"fdAT"):
+        if end > len(data) and name not in _PIXELS:
             return
-        yield name, data[at + 8 : end - 4], data[at:end]
+        yield name, view[at + 8 : end - 4], view[at:end]
         at = end
 
 
@@ -70,7 +74,7 @@ def _chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
-def _colours(name: bytes, body: bytes, raw: bytes, header: bytes) -> bytes:
+def _colours(name: bytes, body: bytes, raw: memoryview, header: bytes) -> bytes | memoryview:
     """A palette, if there is to be one; which colour is transparent, in the depth that Pillow decodes to."""
     depth, kind = header[8:10] if len(header) >= 10 else (8, _RGB)
     if name == b"PLTE":
@@ -102,7 +106,7 @@ def _exif(name: bytes, body: bytes) -> bytes | None:
         try:
             return bytes.fromhex("".join(text.decode("latin-1").split("\n")[3:]))  # after its name and its length
         except ValueError:
-            return None
+            return b""
     return None
 
 

@@ -6,12 +6,12 @@ import struct
 from dataclasses import dataclass
 
 from milvus_hash.media import orientation
-from milvus_hash.media.containers.contents import Contents
+from milvus_hash.media.containers.contents import Contents, check_parts
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _STRIPS, _SAMPLES, _ROWS = 256, 257, 258, 262, 273, 277, 278
-_TILE_WIDTH, _TILE_HEIGHT, _XMP, _ORIENTATION = 322, 323, 700, 274
+_TILE_WIDTH, _TILE_HEIGHT, _FORMAT, _XMP, _ORIENTATION = 322, 323, 339, 700, 274
 _SINGLE = frozenset({_WIDTH, _HEIGHT, 259, _PHOTOMETRIC, 266, _SAMPLES, _ROWS, 284, 317, _TILE_WIDTH, _TILE_HEIGHT})
-_KEPT = _SINGLE | {_BITS, _STRIPS, 279, 292, 293, 320, 324, 325, 338, 339, 347, *range(512, 522), *range(529, 533)}
+_KEPT = _SINGLE | {_BITS, _STRIPS, 279, 292, 293, 320, 324, 325, 338, _FORMAT, 347, *range(512, 522), *range(529, 533)}
 _UNITS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 _MOST_SAMPLES = 8  # of a pixel; Pillow takes six
@@ -28,7 +28,7 @@ def contents(data: bytes, every_frame: bool) -> Contents:
     bits = samples * number(_BITS, 1)
     tile = number(_TILE_WIDTH) * number(_TILE_HEIGHT)
     rows = min(number(_ROWS, height), height)
-    white_is_zero = number(_PHOTOMETRIC, 1) == 0 and number(_BITS, 1) >= 16  # Pillow inverts only smaller ones
+    deep = number(_BITS, 1) >= 16
     turned = number(_ORIENTATION, 1)
     return Contents(
         directory.without_metadata(),
@@ -36,7 +36,8 @@ def contents(data: bytes, every_frame: bool) -> Contents:
         (width, height),
         turned if 2 <= turned <= 8 else orientation.find(None, directory.value(_XMP)),
         extra=(tile or width * rows) * bits // 8,
-        inverted=white_is_zero,
+        inverted=deep and number(_PHOTOMETRIC, 1) == 0,  # smaller ones Pillow inverts itself
+        unsigned=number(_BITS, 1) == 32 and number(_FORMAT, 1) == 1,
     )
 
 
@@ -75,12 +76,14 @@ class _Directory:
             value = self.value(tag)
             if tag not in _KEPT or not value:
                 continue
+            check_parts(range(count))
             if tag in _SINGLE and count > 1:
                 count, inline = 1, value[: _UNITS[kind]].ljust(len(inline), b"\0")
             kept.append(entry.pack(tag, kind, count, inline))
         length = struct.pack(self.order + ("Q" if self.big else "H"), len(kept))
         table = b"".join([length, *kept, bytes(8 if self.big else 4)])  # no directory comes next
-        return b"".join([self.data[: self.at], table, self.data[self.at + len(table) :]])
+        view = memoryview(self.data)
+        return b"".join([view[: self.at], table, view[self.at + len(table) :]])
 
 
 def _read(data: bytes) -> _Directory:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from milvus_hash.media import orientation
-from milvus_hash.media.containers.contents import BreaksOff, Contents
+from milvus_hash.media.containers.contents import BreaksOff, Contents, check_parts
 
 _KEPT = frozenset({b"VP8X", b"ANIM", b"ANMF", b"ALPH", b"VP8 ", b"VP8L"})
 _PIXELS = frozenset({b"ANMF", b"VP8 ", b"VP8L"})
@@ -14,7 +14,8 @@ _HAS_METADATA = 0x20 | 0x08 | 0x04  # profile, EXIF, XMP: bits of the first byte
 
 def contents(data: bytes, every_frame: bool) -> Contents:
     """Keep the canvas and the pixels: of the first frame, or of all if they are asked for."""
-    kept: list[bytes] = []
+    view = memoryview(data)
+    kept: list[bytes | memoryview] = []
     exif = xmp = size = None
     durations: list[float] = []
     seen_pixels = False
@@ -22,23 +23,25 @@ def contents(data: bytes, every_frame: bool) -> Contents:
     while at + 8 <= len(data):
         name, length = struct.unpack_from("<4sI", data, at)
         end = at + 8 + length
-        body, at, begin = data[at + 8 : end], end + length % 2, at
+        begin, at = at, end + length % 2
+        body = bytes(view[begin + 8 : min(end, begin + 24)])  # of pixels, all that is asked for here
         if name == b"EXIF":
-            exif = exif or body
+            exif = exif or data[begin + 8 : end]
         elif name == b"XMP ":
-            xmp = xmp or body
+            xmp = xmp or data[begin + 8 : end]
         elif name in _KEPT and (name not in _PIXELS or every_frame or not durations):
-            raw = data[begin:at]
             if name == b"VP8X":
                 size = _canvas(body)
-                raw = raw[:8] + bytes([raw[8] & ~_HAS_METADATA & 0xFF]) + raw[9:]
+                kept += [view[begin : begin + 8], bytes([body[0] & ~_HAS_METADATA & 0xFF]), view[begin + 9 : at]]
+                continue
             elif name == b"ANMF":
                 if end > len(data) and every_frame:
                     raise BreaksOff(len(durations))
                 durations.append(float(int.from_bytes(body[12:15], "little")))
             size = size or _bare(name, body)
             seen_pixels = seen_pixels or name in _PIXELS
-            kept.append(raw + b"\0" * (len(raw) % 2))
+            check_parts(kept)
+            kept += [view[begin:at], b"\0" * (len(view[begin:at]) % 2)]
     if not seen_pixels:
         raise BreaksOff(0)
     riff = b"".join(kept)
