@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from milvus_hash.errors import InputError
 from milvus_hash.media import opening, orientation
+from milvus_hash.media.containers.contents import Contents
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,8 +23,8 @@ _reading = threading.Lock()  # two decoding threads may hold one image, whose fi
 
 
 @contextmanager
-def kept_as_it_is(picture: Image.Image, name: str) -> Iterator[Image.Image | bytes]:
-    """What to read in the place of ``picture``: the bytes of its file, its twin at the same frame, or itself.
+def kept_as_it_is(picture: Image.Image, name: str) -> Iterator[Image.Image | Contents]:
+    """What to read in the place of ``picture``: what is in its file, its twin at the same frame, or itself.
 
     Raises:
         InputError: Decoding it would start another program, as with PostScript, or it cannot be read.
@@ -40,8 +41,8 @@ def kept_as_it_is(picture: Image.Image, name: str) -> Iterator[Image.Image | byt
         if data is None:  # its file is gone from it, so it is decoded as by any other use
             picture.load()
             yield picture
-        elif picture.tell() == 0 and opening.read(data, name) is not None:
-            yield data
+        elif picture.tell() == 0 and (contents := opening.read(data, name)) is not None:
+            yield contents
         else:
             with type(picture)(io.BytesIO(data), "") as twin:
                 twin.seek(picture.tell())

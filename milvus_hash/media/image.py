@@ -60,10 +60,10 @@ def read_picture(source: ImageSource, *, side: int | None = None) -> Image.Image
 
     name = name_of(source, "picture")
     if isinstance(source, Image.Image):
-        with borrowed.kept_as_it_is(source, name) as own:
-            if isinstance(own, Image.Image):
-                return _upright(own, borrowed.orientation_of(own), side, name)
-            source = own
+        with borrowed.kept_as_it_is(source, name) as found:
+            if isinstance(found, Contents):
+                return decode(found, name, side)
+            return _upright(found, borrowed.orientation_of(found), side, name)
     contents = opening.read(source, name)
     if contents is None:
         known = ", ".join(opening.FORMATS)

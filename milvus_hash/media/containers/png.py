@@ -29,7 +29,8 @@ def contents(data: bytes, every_frame: bool) -> Contents:
         if name == b"IHDR" and not header:
             header = body
         elif name == b"PLTE" or name == b"tRNS":
-            raw = _colours(name, body, raw, header)
+            kept.append(_colours(name, body, raw, header))
+            continue
         elif name == b"IDAT":
             seen_pixels = True
         elif name == b"acTL" and every_frame and not stated and len(body) >= 8 and any(body[:4]):
