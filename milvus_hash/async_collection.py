@@ -21,7 +21,7 @@ from milvus_hash.query.plan import Options, SearchOptions, find, find_within
 from milvus_hash.query.question import Asked, Parts, Query, ask
 from milvus_hash.query.rows import count, existing, rows_of
 from milvus_hash.store.address import ConnectionOptions
-from milvus_hash.store.async_connection import AsyncConnection
+from milvus_hash.store.async_connection import AsyncConnection, in_thread
 from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.rows import CodeRow
 
@@ -43,7 +43,7 @@ class AsyncHashCollection:
     Make one with :meth:`create` or :meth:`open`, or from a :class:`HashCollection`; it is an asynchronous context
     manager that closes itself. Methods do and take what those of :class:`HashCollection` do and take, and raise the
     same errors. Any number of them may run at once; a cancelled one leaves the collection usable, though a write
-    that a thread has begun goes on. It belongs to one event loop.
+    that a thread has begun goes on. Each event loop that uses it gets a client of its own.
 
     Args:
         collection: What it is about; closed together with it.
@@ -69,6 +69,9 @@ class AsyncHashCollection:
 
     def __repr__(self) -> str:
         return f"Async{self._collection!r}"
+
+    def __reduce__(self) -> tuple[type[AsyncHashCollection], tuple[HashCollection]]:
+        return AsyncHashCollection, (self._collection,)
 
     @classmethod
     async def create(
@@ -97,7 +100,7 @@ class AsyncHashCollection:
                 **connection,
             )
 
-        return cls(await asyncio.to_thread(create))
+        return cls(await in_thread(create))
 
     @classmethod
     async def open(
@@ -113,20 +116,20 @@ class AsyncHashCollection:
         def open_() -> HashCollection:
             return HashCollection.open(name, encoder, consistency=consistency, **connection)
 
-        return cls(await asyncio.to_thread(open_))
+        return cls(await in_thread(open_))
 
     @staticmethod
     async def exists(name: str, **connection: Unpack[ConnectionOptions]) -> bool:
         """As :meth:`HashCollection.exists`."""
-        return await asyncio.to_thread(lambda: HashCollection.exists(name, **connection))
+        return await in_thread(lambda: HashCollection.exists(name, **connection))
 
     async def add(self, records: Iterable[Record | Reject]) -> Counts:
         """As :meth:`HashCollection.add`; ``records`` are read in the thread."""
-        return await asyncio.to_thread(self._collection.add, records)
+        return await in_thread(self._collection.add, records)
 
     async def add_codes(self, rows: Iterable[CodeRow]) -> int:
         """As :meth:`HashCollection.add_codes`; ``rows`` are read in the thread."""
-        return await asyncio.to_thread(self._collection.add_codes, rows)
+        return await in_thread(self._collection.add_codes, rows)
 
     async def search(
         self,
@@ -180,11 +183,11 @@ class AsyncHashCollection:
 
     async def flush(self) -> None:
         """As :meth:`HashCollection.flush`."""
-        await asyncio.to_thread(self._collection.flush)
+        await in_thread(self._collection.flush)
 
     async def drop(self) -> None:
         """As :meth:`HashCollection.drop`."""
-        await asyncio.to_thread(self._collection.drop)
+        await in_thread(self._collection.drop)
         await self.close()
 
     async def close(self) -> None:

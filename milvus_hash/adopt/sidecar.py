@@ -19,9 +19,8 @@ from milvus_hash.store.repair import no_index
 from milvus_hash.store.schema import Provenance, new_mark
 
 if TYPE_CHECKING:
-    from pymilvus import CollectionSchema
-
     from milvus_hash.encoder import Encoder
+    from milvus_hash.store.driver import CollectionSchema
 
 _TEXTS = ("VARCHAR", "JSON")
 _SCALARS = ("BOOL", "INT8", "INT16", "INT32", "INT64", "FLOAT", "DOUBLE", *_TEXTS)
@@ -118,7 +117,7 @@ def check_fields(source: Source, fields: Sequence[str]) -> None:
 
 
 def _schema(source: Source, made_by: Provenance, adopted: Adopted) -> CollectionSchema:
-    from pymilvus import DataType, MilvusClient
+    from milvus_hash.store.driver import DataType, MilvusClient
 
     check_fields(source, adopted.fields)
     description = made_by.dumps(adopted=asdict(adopted), made=new_mark())

@@ -18,7 +18,7 @@ from milvus_hash.store.catalog import exists
 from milvus_hash.store.connection import Connection
 
 if TYPE_CHECKING:
-    from pymilvus import DataType
+    from milvus_hash.store.driver import DataType
 
 Vectors = NDArray[np.float32]
 Item = TypeVar("Item")

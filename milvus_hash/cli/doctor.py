@@ -205,11 +205,14 @@ def _milvus(
     from milvus_hash.health import examine
     from milvus_hash.store.connection import Connection as Link
     from milvus_hash.store.features import features, server_version
+    from milvus_hash.store.proxy import proxy_hint
 
     options = connection.kwargs()
     options["timeout"] = min(connection.timeout, _SECONDS)
     link = Link(**options)
-    if link.lite and not Path(connection.uri).exists():
+    if through := proxy_hint(link.address.host):
+        yield Finding("proxy", "note", through)
+    if link.lite and not Path(link.address.uri).exists():
         yield Finding("milvus", "note", f"{link.uri} is not there yet; milvus-hash ingest makes it")
         return
     try:

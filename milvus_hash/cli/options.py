@@ -7,13 +7,16 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.index import KINDS
+from milvus_hash.store.masking import mask
 from milvus_hash.store.tls import Tls
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ quiet_option = click.option(
 class Connection:
     """Which Milvus; the fields are the keyword arguments that ``HashCollection`` takes."""
 
-    uri: str
+    uri: str = field(repr=False)
     token: str = field(repr=False)
     db: str
     timeout: float
@@ -108,11 +111,24 @@ def connection_options(command: Command) -> Command:
         **options: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         quieten_pymilvus()
+        _warn_of_readers(token=bool(token), uri=mask(uri) != uri, quiet=options.get("quiet", False))
         certificates = (ca_cert or "", client_cert or "", client_key or "", server_name)
         tls = Tls(*certificates) if any(certificates) else None
         return command(*args, connection=Connection(uri, token, db, timeout, tls), **options)
 
     return wrapper  # type: ignore[return-value]
+
+
+def _warn_of_readers(*, quiet: bool, **secrets: bool) -> None:
+    """Say which options, of those that hold secrets, stand on the command line."""
+    source = click.get_current_context().get_parameter_source
+    typed = [f"--{name}" for name, secret in secrets.items() if secret and source(name) is ParameterSource.COMMANDLINE]
+    if typed:
+        say(
+            f"warning: every user of this machine can read {' and '.join(typed)} (ps shows it): "
+            "set MILVUS_TOKEN instead",
+            quiet=quiet,
+        )
 
 
 def model_options(command: Command) -> Command:
@@ -159,9 +175,8 @@ def lengths(ctx: click.Context, option: click.Parameter, value: str | None) -> t
 
 def quieten_pymilvus() -> None:
     """Stop pymilvus from logging the traceback of every error that it raises: the error itself says it in a line."""
-    import pymilvus  # its import sets the levels that are changed here
-
-    for name in (pymilvus.__name__, f"{pymilvus.__name__}.milvus_client"):
+    import_module("milvus_hash.store.driver")  # importing pymilvus sets the levels that are changed here
+    for name in ("pymilvus", "pymilvus.milvus_client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 

@@ -18,11 +18,10 @@ from milvus_hash.query.nearest import search_arguments
 from milvus_hash.query.target import CODE, Scope, Target, check_limit
 
 if TYPE_CHECKING:
-    from pymilvus import AnnSearchRequest
-
     from milvus_hash.encoder import Encoder
     from milvus_hash.media.image import ImageSource
     from milvus_hash.media.video import VideoSource
+    from milvus_hash.store.driver import AnnSearchRequest
 
 Source = TypeVar("Source")
 Parts: TypeAlias = Source | tuple[Source, float] | Sequence[Source | tuple[Source, float]]
@@ -128,7 +127,7 @@ class Query:
         Raises:
             InputError: Modality, limit or filter cannot be used.
         """
-        from pymilvus import AnnSearchRequest
+        from milvus_hash.store.driver import AnnSearchRequest
 
         asked = self.to_search(
             into, filter, filter_params=filter_params, limit=limit, search_params=search_params, field=field

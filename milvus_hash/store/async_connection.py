@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from milvus_hash.store.call import Call, Result, Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.faults import Deadline, errors, failed, is_not_loaded, passes, refused
+from milvus_hash.store.opening import open_async_client
 
 if TYPE_CHECKING:
     from pymilvus import AsyncMilvusClient
 
 
-class AsyncConnection:
-    """The asyncio counterpart of a :class:`Connection`, with a client of its own, opened when first needed.
+async def in_thread(function: Callable[..., Result], *arguments: Any) -> Result:  # noqa: ANN401 (the function's own)
+    """As ``asyncio.to_thread``, in a thread of its own: the few threads of that one may all be waiting for Milvus."""
+    executor, context = ThreadPoolExecutor(1), copy_context()
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, context.run, function, *arguments)
+    finally:
+        executor.shutdown(wait=False)
 
-    It belongs to the event loop of its first call, as pymilvus' client does, until it is closed.
+
+@dataclass(slots=True)
+class _Opened:
+    """The client of one event loop; the lock is held while it is opened."""
+
+    client: AsyncMilvusClient | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class AsyncConnection:
+    """The asyncio counterpart of a :class:`Connection`, with clients of its own, opened when first needed.
+
+    pymilvus' client belongs to an event loop, so each loop that asks gets one.
 
     Args:
         connection: Where it goes, and how. It is opened first, and stays open: it checks the login, and it runs
@@ -26,8 +50,7 @@ class AsyncConnection:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._client: AsyncMilvusClient | None = None
-        self._opening = asyncio.Lock()
+        self._opened: dict[AbstractEventLoop, _Opened] = {}
 
     async def run(self, steps: Steps[Result], consistency: Consistency) -> Result:
         """Carry out ``steps`` call by call; see :meth:`Connection.run`."""
@@ -44,16 +67,15 @@ class AsyncConnection:
             return result
 
     async def close(self) -> None:
-        """Close this client, and give that of the connection back; the next call opens both again."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
-        await asyncio.to_thread(self._connection.close)
+        """Close these clients, and give that of the connection back; the next call opens them again."""
+        for loop in list(self._opened):
+            await self._close(loop)
+        await in_thread(self._connection.close)
 
     async def _call(self, call: Call, level: dict[str, str]) -> Any:  # noqa: ANN401 (any answer)
-        """As :meth:`Connection.call`; what pymilvus does to reconnect is within the deadline, too."""
+        """As :meth:`Connection.call`."""
         deadline = Deadline(self._connection.timeout)
-        function = getattr(await self._open(), call.method)
+        function = getattr(await self._open(deadline), call.method)
         while True:
             try:
                 asking = function(**call.kwargs, **level, timeout=deadline.left)
@@ -67,22 +89,37 @@ class AsyncConnection:
             await asyncio.sleep(pause)
 
     async def _is_loading(self, call: Call, deadline: Deadline) -> bool:
-        return await asyncio.to_thread(self._connection.is_loading, call.kwargs["collection_name"], deadline.left)
+        return await in_thread(self._connection.is_loading, call.kwargs["collection_name"], deadline.left)
 
-    async def _open(self) -> AsyncMilvusClient:
-        """The client; several tasks that need one at once get the same."""
-        from pymilvus import AsyncMilvusClient
+    async def _open(self, deadline: Deadline) -> AsyncMilvusClient:
+        """The client of the running loop; several tasks that need one at once get the same."""
+        opened = self._opened.get(asyncio.get_running_loop())
+        if opened is not None and opened.client is not None:
+            return opened.client
+        try:
+            return await asyncio.wait_for(self._open_anew(deadline), deadline.left)
+        except errors() as error:
+            raise refused(self._connection.address, error) from None
 
-        async with self._opening:
-            if self._client is None:
-                await asyncio.to_thread(lambda: self._connection.client)
-                client = AsyncMilvusClient(**self._connection.address.arguments())
-                try:
-                    await client.__aenter__()
-                except BaseException as error:
-                    await client.close()
-                    if isinstance(error, errors()):
-                        raise refused(self._connection.address, error) from None
-                    raise
-                self._client = client
-            return self._client
+    async def _open_anew(self, deadline: Deadline) -> AsyncMilvusClient:
+        for loop in [loop for loop in self._opened if loop.is_closed()]:
+            await self._close(loop)
+        opened = self._opened.setdefault(asyncio.get_running_loop(), _Opened())
+        async with opened.lock:
+            if opened.client is None:
+                await in_thread(self._connection.open, deadline)
+                opened.client = await open_async_client(self._connection.address, deadline)
+            return opened.client
+
+    async def _close(self, loop: AbstractEventLoop) -> None:
+        """Close the client of a loop, which may be over or belong to another thread."""
+        opened = self._opened.pop(loop, None)
+        if opened is None or opened.client is None:
+            return
+        if loop is asyncio.get_running_loop():
+            await opened.client.close()
+        elif loop.is_running():
+            asyncio.run_coroutine_threadsafe(opened.client.close(), loop)
+        else:
+            with suppress(Exception):
+                await opened.client.close()

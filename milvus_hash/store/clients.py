@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from milvus_hash.store.address import Address
+from milvus_hash.store.faults import Deadline
 
 if TYPE_CHECKING:
-    from pymilvus import MilvusClient
+    from milvus_hash.store.driver import MilvusClient
 
 
 @dataclass(slots=True)
@@ -26,12 +27,16 @@ class _Shared:
 _shared: defaultdict[Address, _Shared] = defaultdict(_Shared)
 
 
-def acquire(address: Address, connect: Callable[[], MilvusClient]) -> MilvusClient:
-    """The client of ``address``, made by ``connect`` unless there is one; pair it with :func:`release`."""
+def acquire(address: Address, connect: Callable[[Address, Deadline], MilvusClient], deadline: Deadline) -> MilvusClient:
+    """The client of ``address``, made by ``connect`` unless there is one; pair it with :func:`release`.
+
+    Raises:
+        asyncio.TimeoutError: Somebody else has been opening it all the time.
+    """
     shared = _shared[address]
-    with shared.lock:
+    with deadline.holding(shared.lock):
         if shared.client is None:
-            shared.client = connect()
+            shared.client = connect(address, deadline)
         shared.users += 1
         return shared.client
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from contextlib import nullcontext
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,11 @@ from milvus_hash.store.address import DEFAULT_URI, Address
 from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.faults import Deadline, errors, failed, is_not_loaded, passes, refused
+from milvus_hash.store.opening import open_client
 from milvus_hash.store.tls import Tls
 
 if TYPE_CHECKING:
-    from pymilvus import MilvusClient
+    from milvus_hash.store.driver import MilvusClient
 
 
 class Connection:
@@ -33,7 +36,7 @@ class Connection:
 
     def __init__(
         self,
-        uri: str = DEFAULT_URI,
+        uri: str | os.PathLike[str] = DEFAULT_URI,
         token: str = "",
         db: str = "",
         timeout: float = 30.0,
@@ -42,12 +45,18 @@ class Connection:
         password: str = "",
         tls: Tls | None = None,
     ) -> None:
+        import_module("milvus_hash.store.driver")  # here, lest its import take a part of a call's time
         self.address = Address.of(uri, token, db, timeout, user=user, password=password, tls=tls)
         self.uri = self.address.shown
         self.lite = self.address.lite
         self.timeout = timeout
         self._client: MilvusClient | None = None
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle: where it goes and how, the token included; it connects again where it is needed."""
+        to = self.address
+        return partial(Connection, tls=to.tls), (to.uri, to.token, to.db, to.timeout)
 
     @property
     def client(self) -> MilvusClient:
@@ -57,13 +66,20 @@ class Connection:
             StoreError: The server does not answer or refuses the login, or the local file cannot be opened.
             MissingExtra: Milvus Lite is needed and not installed.
         """
+        return self.open(Deadline(self.timeout))
+
+    def open(self, deadline: Deadline) -> MilvusClient:
+        """As :attr:`client`, by ``deadline``, whoever else is opening one."""
         client = self._client
         if client is not None:
             return client
-        with self._lock:
-            if self._client is None:
-                self._client = clients.acquire(self.address, self._connect)
-            return self._client
+        try:
+            with deadline.holding(self._lock):
+                if self._client is None:
+                    self._client = clients.acquire(self.address, open_client, deadline)
+                return self._client
+        except errors() as error:
+            raise refused(self.address, error) from None
 
     def call(self, doing: str, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (any client method)
         """Call ``method`` of the client with a timeout.
@@ -78,7 +94,7 @@ class Connection:
             StoreError: Milvus refused or failed.
         """
         deadline = Deadline(kwargs.pop("timeout", self.timeout))
-        function = getattr(self.client, method)
+        function = getattr(self.open(deadline), method)
         while True:
             try:
                 return function(*args, **kwargs, timeout=deadline.left)
@@ -109,12 +125,12 @@ class Connection:
             return result
 
     def is_loading(self, name: str, timeout: float | None = None) -> bool:
-        """Whether the server is bringing the collection into memory by itself, as it does after a restart."""
+        """Whether the server brings the collection into memory by itself, as it does after a restart, or just did."""
         try:
             found = self.client.get_load_state(name, timeout=timeout or self.timeout)
-        except errors():  # for want of the right to ask, for instance
-            return False
-        return bool(found["state"].name == "Loading")
+        except errors() as error:
+            return passes(error)  # unlike the want of the right to ask, for instance
+        return found["state"].name in ("Loading", "Loaded")
 
     def close(self) -> None:
         """Give the client back, which closes it if nobody else has it; the next call opens a new one."""
@@ -124,15 +140,3 @@ class Connection:
             self._client = None
             if clients.release(self.address) and self.lite:
                 lite.release(Path(self.address.uri))
-
-    def _connect(self) -> MilvusClient:
-        from pymilvus import MilvusClient
-
-        if self.lite:
-            lite.check_installed()
-        arguments = self.address.arguments()
-        try:
-            with lite.opening(Path(self.address.uri)) if self.lite else nullcontext():
-                return MilvusClient(**arguments)
-        except errors() as error:
-            raise refused(self.address, error) from None

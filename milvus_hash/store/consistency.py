@@ -26,6 +26,10 @@ class Consistency:
         self.writes = 0
         """Writes so far; what :meth:`has_read` wants of a read's begin."""
 
+    def __reduce__(self) -> tuple[type[Consistency], tuple[str | None]]:
+        """For pickle: another process has written nothing and read nothing."""
+        return Consistency, (self._fixed,)
+
     @property
     def level(self) -> str:
         """Of the next read."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
 from milvus_hash.errors import StoreError
+from milvus_hash.store.proxy import proxy_hint
 
 if TYPE_CHECKING:
     from milvus_hash.store.address import Address
@@ -44,12 +47,27 @@ class Deadline:
         pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
         return pause if pause < self._end - time.monotonic() else None
 
+    @contextmanager
+    def holding(self, lock: threading.Lock) -> Iterator[None]:
+        """Hold ``lock``, whose owner may be waiting for Milvus, too.
+
+        Raises:
+            asyncio.TimeoutError: It was not free in time.
+        """
+        if not lock.acquire(timeout=min(self.left, threading.TIMEOUT_MAX)):
+            raise asyncio.TimeoutError
+        try:
+            yield
+        finally:
+            lock.release()
+
 
 @cache
 def errors() -> tuple[type[Exception], ...]:
     """What pymilvus raises on purpose, what gRPC raises through it, and what asyncio does when the time is up."""
     from grpc import RpcError  # type: ignore[import-untyped,unused-ignore]
-    from pymilvus import MilvusException
+
+    from milvus_hash.store.driver import MilvusException
 
     return MilvusException, RpcError, asyncio.TimeoutError
 
@@ -59,7 +77,17 @@ def passes(error: Exception) -> bool:
 
     A server joins searches that arrive together, and Milvus 2.3 fails them all when one of their clients leaves.
     """
-    return _is_unreachable(error) or "context canceled" in _text(error)
+    return is_unreachable(error) or is_starting(error) or "context canceled" in _text(error)
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Whether the server was not there."""
+    return "UNAVAILABLE" in _statuses(error) or getattr(error, "code", None) == _UNAVAILABLE
+
+
+def is_starting(error: Exception) -> bool:
+    """Whether the server answers that it is not ready yet."""
+    return any(said in _text(error) for said in ("service not ready", "not ready yet"))
 
 
 def is_not_loaded(error: Exception) -> bool:
@@ -80,8 +108,8 @@ def failed(address: Address, doing: str, error: Exception, timeout: float, *, lo
         loading: Whether the server was loading the collection.
     """
     said = f"{doing} in {address.shown} failed: {_text(error)}"
-    hint = _advice(error, timeout, loading=loading)
-    return StoreError(address.masked(f"{said}; {hint}" if hint else said))
+    hints = _advice(error, timeout, loading=loading), _proxy(address, error)
+    return StoreError(address.masked("; ".join(filter(None, (said, *hints)))))
 
 
 def refused(address: Address, error: Exception) -> StoreError:
@@ -93,15 +121,15 @@ def refused(address: Address, error: Exception) -> StoreError:
         )
     hint = "is the server running, and are uri (http or https), database and certificates right?"
     if address.lite:
-        hint = "Milvus Lite writes the reason to stderr"
-    return StoreError(address.masked(f"cannot open {address.shown}: {_text(error)}; {hint}"))
+        hint = f"it has {address.timeout:g} s to start (timeout, --timeout); Milvus Lite writes the reason to stderr"
+    said = f"cannot open {address.shown}: {_text(error)}"
+    return StoreError(address.masked("; ".join(filter(None, (said, hint, _proxy(address, error))))))
 
 
-def _is_unreachable(error: Exception) -> bool:
-    """Whether the server was not there, or not yet ready."""
-    if "UNAVAILABLE" in _statuses(error) or getattr(error, "code", None) == _UNAVAILABLE:
-        return True
-    return "service not ready" in _text(error)
+def _proxy(address: Address, error: Exception) -> str:
+    """What to say of a proxy that may be behind an error, which is one of the way to Milvus and not of Milvus' own."""
+    on_the_way = _statuses(error) or isinstance(error, asyncio.TimeoutError)
+    return proxy_hint(address.host) if on_the_way else ""
 
 
 def _advice(error: Exception, timeout: float, *, loading: bool = False) -> str:
@@ -111,7 +139,7 @@ def _advice(error: Exception, timeout: float, *, loading: bool = False) -> str:
         return f"the user lacks the right {right[1]}: have it granted to a role of this user"
     if "UNAUTHENTICATED" in statuses:
         return "the login was refused: was the password changed?"
-    if _is_unreachable(error):
+    if is_unreachable(error) or is_starting(error):
         return f"the server could not be reached for {timeout:g} s: start it; the next call connects again"
     if "DEADLINE_EXCEEDED" in statuses or isinstance(error, asyncio.TimeoutError) or "Retry timeout" in _text(error):
         return f"no answer within {timeout:g} s: give a longer timeout, or see what keeps the server busy"

@@ -11,21 +11,25 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from milvus_hash.errors import MissingExtra, StoreError
 from milvus_hash.store import lite_disk, lite_lock
 from milvus_hash.store.lite_signals import undisturbed
 
+if TYPE_CHECKING:
+    from milvus_hash.store.faults import Deadline
+
 _PIP = "pip install 'milvus-lite>=2.5.2rc1,<3'"
 _NAME = re.compile(r"[a-zA-Z0-9.\-_]{1,36}")  # milvus_lite.server.Server refuses all others
 _SQLITE = b"SQLite format 3\x00"
+_SOCKET_BYTES = 103 if sys.platform == "darwin" else 107  # what the system allows in the path of a socket
 _LEAVING_SECONDS = 1.0  # a server whose process was killed keeps the lock for a moment
 
 _mutex = threading.Lock()
@@ -44,7 +48,7 @@ def is_lite(uri: str) -> bool:
 
 
 def absolute(uri: str) -> Path:
-    """The one path of a file of Milvus Lite."""
+    """The one path of a file of Milvus Lite; what is no path at all raises OSError, RuntimeError or ValueError."""
     return Path(uri).expanduser().absolute().resolve()
 
 
@@ -69,65 +73,75 @@ def check_installed() -> None:
         )
 
 
-def check_path(uri: str) -> Path:
-    """The absolute path of a Milvus Lite file, once it is sure that Milvus Lite takes it.
+def check_path(path: Path, shown: str) -> None:
+    """Refuse a file that Milvus Lite would not take.
+
+    Args:
+        path: Its absolute path, which ends in ``.db``.
+        shown: What messages call it.
 
     Raises:
         StoreError: The name, the folder or the file cannot be used.
     """
-    path = absolute(uri)
-    if path.suffix != ".db":
-        raise StoreError(f"uri {uri!r}: a local file must end in .db; a server is http://HOST:PORT")
     if not _NAME.fullmatch(path.name):
         raise StoreError(
-            f"uri {uri!r}: Milvus Lite takes file names of at most 36 characters out of a-z A-Z 0-9 . - _; "
-            f"{path.name!r} has {len(path.name)}; rename it"
+            f"uri {shown!r}: Milvus Lite takes file names of at most 36 characters out of a-z A-Z 0-9 . - _, "
+            f"and this one has {len(path.name)}; rename it"
         )
     if not path.parent.is_dir():
-        raise StoreError(f"uri {uri!r}: the folder {str(path.parent)!r} does not exist; create it first")
+        raise StoreError(f"uri {shown!r}: its folder does not exist; create it first")
     if path.exists() and not path.is_file():
-        raise StoreError(f"uri {uri!r} is not a file; name another one")
+        raise StoreError(f"uri {shown!r} is not a file; name another one")
     if not all(os.access(place, os.W_OK) for place in (path.parent, path) if place.exists()):
         raise StoreError(
-            f"uri {uri!r}: permission denied, or a read-only disk; Milvus Lite writes to the file and beside it, even "
+            f"uri {shown!r}: permission denied, or a read-only disk; Milvus Lite writes to the file and beside it, even "
             "to search: copy it to where that is allowed"
         )
     if not path.exists() and not lite_disk.is_free(path.parent):
-        raise StoreError(f"uri {uri!r} cannot be made: the disk is full, or a quota reached; free some space")
+        raise StoreError(f"uri {shown!r} cannot be made: the disk is full, or a quota reached; free some space")
     if path.is_file() and path.stat().st_size:
         with path.open("rb") as file:
             if file.read(len(_SQLITE)) != _SQLITE:
-                raise StoreError(f"uri {uri!r} is not a file of Milvus Lite 2.x; name another one")
-    return path
+                raise StoreError(f"uri {shown!r} is not a file of Milvus Lite 2.x; name another one")
 
 
-@contextmanager
-def opening(path: Path) -> Iterator[None]:
-    """Guard the moment in which Milvus Lite opens ``path``; pair it with :func:`release`.
+def start(path: Path, deadline: Deadline) -> str:
+    """Have Milvus Lite open ``path``, unless this process has it open; pair it with :func:`release`.
+
+    Returns:
+        The address of its socket, which may take a while to be there.
 
     Raises:
-        StoreError: Another process has the file open.
+        StoreError: Another process has the file open, Milvus Lite fails, or its socket would have too long a path.
+        asyncio.TimeoutError: Others have been opening files all the time.
     """
     from milvus_lite.server_manager import server_manager_instance
 
-    with _mutex:
+    with deadline.holding(_mutex):
+        if str(path) in server_manager_instance._servers and not is_running(path):
+            server_manager_instance.release_server(str(path))  # it was killed; what it had written is there
         mine = str(path) not in server_manager_instance._servers  # else its server is shared
         if not _users[path]:
             lite_lock.take(path)
         try:
             if mine:
-                _refuse_if_held(path)
-            with undisturbed() if mine else nullcontext():
-                yield
-            if mine:
-                _started.add(path)
-                lite_lock.note_server(path, server_manager_instance._servers[str(path)]._p.pid)
+                _start_server(path)
             _users[path] += 1
+            address: str = server_manager_instance._servers[str(path)].uds_path
+            return address
         finally:
             if not _users[path]:
                 if mine and str(path) in server_manager_instance._servers:
                     server_manager_instance.release_server(str(path))
                 lite_lock.give(path)
+
+
+def is_running(path: Path) -> bool:
+    """Whether the server process of a file that this process has open is alive."""
+    from milvus_lite.server_manager import server_manager_instance
+
+    server = server_manager_instance._servers.get(str(path))
+    return server is not None and server._p is not None and server._p.poll() is None
 
 
 def release(path: Path) -> None:
@@ -162,6 +176,36 @@ def _forget() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
+
+
+def _start_server(path: Path) -> None:
+    from milvus_lite.server_manager import server_manager_instance
+
+    _check_socket(path)
+    _refuse_if_held(path)
+    with undisturbed():
+        if server_manager_instance.start_and_get_uri(str(path)) is None:
+            raise StoreError(f"Milvus Lite could not open {str(path)!r}; it writes the reason to stderr")
+    _started.add(path)
+    lite_lock.note_server(path, server_manager_instance._servers[str(path)]._p.pid)
+
+
+def _check_socket(path: Path) -> None:
+    """Refuse a folder for temporary files whose name makes the path of Milvus Lite's socket too long to bind.
+
+    Raises:
+        StoreError: It is, or there is no such folder that can be written.
+    """
+    try:
+        folder = tempfile.gettempdir()
+    except OSError as error:
+        raise StoreError(f"Milvus Lite needs a folder for its socket: {error}; set TMPDIR") from error
+    longest = _SOCKET_BYTES - len(f"/tmp12345678_{path.name}.sock")
+    if len(os.fsencode(folder)) > longest:
+        raise StoreError(
+            f"{folder!r} is too long a path for Milvus Lite's socket, which has room for {longest} bytes of it: "
+            "set TMPDIR to a shorter one, for instance /tmp"
+        )
 
 
 def _refuse_if_held(path: Path) -> None:

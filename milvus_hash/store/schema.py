@@ -14,7 +14,7 @@ from milvus_hash import record
 from milvus_hash.errors import InputError, StoreError
 
 if TYPE_CHECKING:
-    from pymilvus import CollectionSchema
+    from milvus_hash.store.driver import CollectionSchema
 
 MODALITIES = (*record.MODALITIES, "vector")
 _KEY = re.compile(rf"[\w.~%-]+#({'|'.join(MODALITIES)})#[0-9]+", re.ASCII)
@@ -145,7 +145,7 @@ def build_schema(provenance: Provenance, fields: Mapping[str, type]) -> Collecti
     Raises:
         InputError: A field has a reserved name or a type other than str, int, float or bool.
     """
-    from pymilvus import DataType, MilvusClient
+    from milvus_hash.store.driver import DataType, MilvusClient
 
     kinds: dict[type, dict[str, Any]] = {
         str: {"datatype": DataType.VARCHAR, "max_length": _MAX_TEXT_BYTES},
@@ -175,7 +175,7 @@ def new_mark() -> str:
 
 def declared_fields(description: Mapping[str, Any]) -> dict[str, type]:
     """The declared metadata fields in what ``describe_collection`` gives."""
-    from pymilvus import DataType
+    from milvus_hash.store.driver import DataType
 
     kinds = {DataType.VARCHAR: str, DataType.INT64: int, DataType.DOUBLE: float, DataType.BOOL: bool}
     return {f["name"]: kinds[f["type"]] for f in description["fields"] if f["name"] not in RESERVED}

@@ -27,7 +27,10 @@ class Tls:
     server_name: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse files that are not there.
+        self.check()
+
+    def check(self) -> None:
+        """Refuse files that are not there, as on another machine they may not be.
 
         Raises:
             InputError: A file cannot be found, or a certificate of this side comes without key or authority.
