@@ -150,7 +150,7 @@ def test_a_folder_too_long_for_a_socket(lite_file, tmp_path, monkeypatch):
     folder = tmp_path / ("x" * 100)
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
-    with pytest.raises(StoreError, match="too long a path for Milvus Lite's socket.*set TMPDIR to a shorter one"):
+    with pytest.raises(StoreError, match=r"too long a path for Milvus Lite's socket.*set TMPDIR to a shorter one"):
         HashCollection.exists("any", uri=lite_file)
     monkeypatch.setattr("tempfile.tempdir", None)
     assert HashCollection.exists("any", uri=lite_file) is False
@@ -213,7 +213,7 @@ def test_a_uri_of_another_type(uri):
     "uri", ["", "~nobody-of-this-name/own.db", "a\0.db", "x" * 5000 + "/own.db", "localhost:19530"]
 )
 def test_paths_that_are_none(uri):
-    with pytest.raises((InputError, StoreError), match="^uri "):
+    with pytest.raises((InputError, StoreError), match=r"^uri "):
         HashCollection.exists("any", uri=uri)
 
 
