@@ -44,6 +44,7 @@ class AsyncHashCollection:
     manager that closes itself. Methods do and take what those of :class:`HashCollection` do and take, and raise the
     same errors. Any number of them may run at once; a cancelled one leaves the collection usable, though a write
     that a thread has begun goes on. Each event loop that uses it gets a client of its own.
+    It can be pickled, token included, as a :class:`HashCollection` can.
 
     Args:
         collection: What it is about; closed together with it.

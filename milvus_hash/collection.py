@@ -56,7 +56,8 @@ _modality = itemgetter("modality")
 class HashCollection:
     """Codes of one bundle in one Milvus collection.
 
-    Make one with :meth:`create` or :meth:`open`; it is a context manager that closes itself.
+    Make one with :meth:`create` or :meth:`open`; it is a context manager that closes itself. It can be pickled, and
+    connects again when it is first used in another process; the pickle contains the token.
 
     Attributes:
         name: Of the collection in Milvus.

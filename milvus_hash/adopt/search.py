@@ -63,7 +63,8 @@ class AdoptedHit(NamedTuple):
 class AdoptedCollection:
     """A float collection and its sidecar of codes.
 
-    Open one with :meth:`open`; it is a context manager that closes itself. It never writes.
+    Open one with :meth:`open`; it is a context manager that closes itself. It never writes. It can be pickled, and
+    connects again when it is first used in another process; the pickle contains the token.
 
     Attributes:
         name: Of the sidecar in Milvus.

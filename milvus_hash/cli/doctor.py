@@ -209,7 +209,11 @@ def _milvus(
 
     options = connection.kwargs()
     options["timeout"] = min(connection.timeout, _SECONDS)
-    link = Link(**options)
+    try:
+        link = Link(**options)
+    except MilvusHashError as error:
+        yield Finding("milvus", "broken", str(error))
+        return
     if through := proxy_hint(link.address.host):
         yield Finding("proxy", "note", through)
     if link.lite and not Path(link.address.uri).exists():

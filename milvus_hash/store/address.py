@@ -89,6 +89,7 @@ class Address:
 
         Raises:
             InputError: They contradict each other, the uri is of another type, or the timeout is none.
+            StoreError: The uri is neither a server's nor ends in ``.db``.
         """
         if not timeout > 0:
             raise InputError(f"timeout={timeout}: seconds above 0 are needed")
@@ -166,11 +167,15 @@ def _resolved(path: str, shown: str) -> str:
 
     Raises:
         InputError: It is none.
+        StoreError: It does not end in ``.db``, as an address without http:// does not.
     """
     try:
-        return str(lite.absolute(path))
+        resolved = lite.absolute(path)
     except (OSError, RuntimeError, ValueError):  # too long, a home or a loop that is not there, a NUL
         raise InputError(f"uri {shown!r} is neither http(s)://HOST:PORT nor a path that can be used") from None
+    if resolved.suffix != ".db":
+        raise StoreError(f"uri {shown!r}: a local file must end in .db; a server is http://HOST:PORT")
+    return str(resolved)
 
 
 def _without_login(uri: str) -> tuple[str, str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from float_collection import clustered, float_collection
 
 from milvus_hash.adopt import AdoptedCollection, adopt, measure, trial
 from milvus_hash.adopt.scores import exact_scores
+from milvus_hash.encoder import Encoder
 from milvus_hash.errors import InputError, StoreError
 
 
@@ -168,3 +171,15 @@ def test_recall_is_what_a_loop_over_the_queries_counts(lite_floats, vector_encod
 def test_a_trial_needs_enough_rows(lite_floats):
     with pytest.raises(InputError, match="has 600 rows: a trial with 400 queries needs twice as many"):
         trial(lite_floats.name, "vector", queries=400, uri=lite_floats.uri)
+
+
+def test_it_can_be_carried_to_another_process(adopted, vector_bundle):
+    """There it connects again."""
+    adopted = AdoptedCollection.open(
+        adopted.name, Encoder.load(vector_bundle, threads=1), uri=adopted._connection.address.uri
+    )
+    again = pickle.loads(pickle.dumps(adopted))
+    question = clustered(1, seed=4)[0]
+    assert again.search(question, filter="price > 1") == adopted.search(question, filter="price > 1")
+    again.close()
+    adopted.close()
