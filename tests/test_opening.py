@@ -174,19 +174,6 @@ def test_the_longest_folder_that_a_socket_may_have(tmp_path_factory, monkeypatch
         HashCollection.exists("any", uri=uri)
 
 
-def test_a_folder_that_another_process_is_opening_a_file_in(tmp_path):
-    """A deadline ends the wait for the other process, too."""
-    import fcntl
-
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    try:
-        assert seconds_to_fail(str(tmp_path / "own.db")) < ALONE
-    finally:
-        os.close(descriptor)
-    assert HashCollection.exists("any", uri=str(tmp_path / "own.db")) is False
-
-
 def test_files_may_be_paths(tmp_path, tiny_encoder, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))

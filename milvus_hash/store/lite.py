@@ -94,8 +94,8 @@ def check_path(path: Path, shown: str) -> None:
         raise StoreError(f"uri {shown!r} is not a file; name another one")
     if not all(os.access(place, os.W_OK) for place in (path.parent, path) if place.exists()):
         raise StoreError(
-            f"uri {shown!r}: permission denied, or a read-only disk; Milvus Lite writes to the file and beside it, even "
-            "to search: copy it to where that is allowed"
+            f"uri {shown!r}: permission denied, or a read-only disk; Milvus Lite writes to the file and beside it, "
+            "even to search: copy it to where that is allowed"
         )
     if not path.exists() and not lite_disk.is_free(path.parent):
         raise StoreError(f"uri {shown!r} cannot be made: the disk is full, or a quota reached; free some space")
