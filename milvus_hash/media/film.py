@@ -203,6 +203,7 @@ def _read(source: str | Path | bytes, name: str) -> _Said:
     everything = _Span()  # all streams, in seconds
     with opened(source, name) as film:
         said.guessed = film.guesses
+        seconds: dict[int, float] = {}  # of a tick of each stream; the streams of MPEG come up one after the other
         for packet in film.packets():
             if packet.stream is film.stream and packet.size:
                 _note(said, film, packet)
@@ -210,7 +211,10 @@ def _read(source: str | Path | bytes, name: str) -> _Said:
             if begin is None or packet.is_discard:  # the end of a stream; what an edit list leaves out
                 continue
             until = begin + (packet.duration or 0)
-            everything.add(float(begin * packet.time_base), float(until * packet.time_base))
+            second = seconds.get(packet.stream_index) or seconds.setdefault(
+                packet.stream_index, float(packet.time_base)
+            )
+            everything.add(begin * second, until * second)
             if packet.stream is film.stream:
                 begins.add(begin)
                 ends.add(until)
