@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from milvus_hash.async_collection import AsyncHashCollection
     from milvus_hash.bundle import Bundle, read_bundle, starter_path, write_bundle
     from milvus_hash.collection import CodeRow, HashCollection
-    from milvus_hash.encoder import Encoder, Encodings
+    from milvus_hash.encoder import Encoder
     from milvus_hash.errors import (
         BundleError,
         BundleMismatch,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ProviderError,
         StoreError,
     )
+    from milvus_hash.graph import Encodings
     from milvus_hash.health import Health, examine
     from milvus_hash.ingest import Counts
     from milvus_hash.integrations.pymilvus_model import HashEmbeddingFunction
@@ -45,7 +46,7 @@ _HOME = {
     "CodeRow": "collection",
     "Counts": "ingest",
     "Encoder": "encoder",
-    "Encodings": "encoder",
+    "Encodings": "graph",
     "HashCollection": "collection",
     "HashEmbeddingFunction": "integrations.pymilvus_model",
     "Health": "health",

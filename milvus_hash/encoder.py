@@ -13,20 +13,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from milvus_hash.bundle import Bundle, TextInput, VectorInput, VideoInput, read_bundle
-from milvus_hash.codes import Codes, Logits
-from milvus_hash.errors import BundleError, InputError
+from milvus_hash.codes import Codes
+from milvus_hash.errors import InputError
+from milvus_hash.graph import Encodings, Graph
 from milvus_hash.media.image import ImageSource, load_image
-from milvus_hash.media.text import Tokenizer, check_text
+from milvus_hash.media.text import check_text, warn_of_cut
 from milvus_hash.media.vector import check_vector, check_vectors
 from milvus_hash.media.video import VideoSource, load_video
 from milvus_hash.query.question import Asked, Query, ask
-from milvus_hash.runtime import cpu_count, open_session, resolve_providers
+from milvus_hash.runtime import cpu_count, resolve_providers
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -36,35 +38,20 @@ Key = TypeVar("Key", bound=Hashable)
 _BATCHES_AHEAD = 3  # decoded pictures that wait for onnxruntime: enough to even out slow files, 5 MB a batch
 _ROWS = 4096  # vectors per run of encode_vectors: enough for matrix products, little memory
 
-VECTORS = ("embedding", "features", "weights")
-"""Float outputs that a graph may have beside its code.
-
-``embedding`` is the learned vector, ``features`` what the frozen part gave, and ``weights``, as wide as the code, what
-a query brings to asymmetric scoring; where a graph has none, the logits are that.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Encodings:
-    """Codes ``uint8 (n, bits // 8)`` and the logits ``float32 (n, bits)`` whose signs they are.
-
-    ``vectors`` holds other outputs of the graph, float32 ``(n, width)``, by name, where they were asked for.
-    """
-
-    codes: Codes
-    logits: Logits
-    vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
-
 
 @dataclass(frozen=True, slots=True)
 class Encoded(Generic[Key]):
-    """One result of :meth:`Encoder.stream`: a code ``uint8 (bits // 8,)`` or the error that took its place."""
+    """One result of :meth:`Encoder.stream`: a code ``uint8 (bits // 8,)`` or the error that took its place.
+
+    ``cut`` says that a text is longer than the bundle reads, so that only its beginning counts.
+    """
 
     key: Key
     code: NDArray[np.uint8] | None = None
     logits: NDArray[np.float32] | None = None
     error: InputError | None = None
     vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    cut: bool = False
 
 
 class Encoder:
@@ -85,7 +72,17 @@ class Encoder:
         self.threads = threads
         self.batch_size = batch_size
         self._arena = arena
-        self._runs: dict[str, _Run] = {}
+        self._graphs: dict[str, Graph] = {}
+        self._opening = Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the open graphs: they are opened again on the other side, from a bundle that has to be the same."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_graphs", "_opening")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._graphs = {}
+        self._opening = Lock()
 
     @classmethod
     def load(
@@ -170,17 +167,19 @@ class Encoder:
             InputError: The first row that is not ``width`` finite numbers, or a bundle without this modality.
         """
         bits = self.check_bits(bits)
-        run = self._run("vector")
+        graph = self._graph("vector")
         target = self.bundle.modalities["vector"].input
         assert isinstance(target, VectorInput)
         blocks = [np.empty((0, bits // 8), dtype=np.uint8)]
         for start in range(0, len(vectors), _ROWS):
             block = check_vectors(vectors[start : start + _ROWS], target.width, first=start)
-            blocks.append(run(block).codes[:, : bits // 8])
+            blocks.append(graph(block).codes[:, : bits // 8])
         return np.concatenate(blocks)
 
     def encode(self, modality: str, sources: Sequence[Any], *, bits: int | None = None) -> Encodings:
         """Codes and logits of ``sources``, all of one modality.
+
+        Texts that are longer than the bundle reads are a RuntimeWarning; the result's ``cut`` has their places.
 
         Raises:
             InputError: The first source that cannot be used, or a modality or length that the bundle lacks.
@@ -190,11 +189,16 @@ class Encoder:
         bits = self.check_bits(bits)
         codes = np.empty((len(sources), bits // 8), dtype=np.uint8)
         logits = np.empty((len(sources), bits), dtype=np.float32)
+        cut = set()
         for row in self.stream(modality, enumerate(sources), bits=bits):
             if row.code is None or row.logits is None:
                 raise InputError(f"{modality} {row.key}: {row.error}") from row.error
             codes[row.key], logits[row.key] = row.code, row.logits
-        return Encodings(codes, logits)
+            if row.cut:
+                cut.add(row.key)
+        if cut:
+            warn_of_cut(self.bundle)
+        return Encodings(codes, logits, cut=frozenset(cut))
 
     def stream(
         self,
@@ -218,21 +222,21 @@ class Encoder:
             InputError: The bundle has no such modality, length or vector.
         """
         bits = self.check_bits(bits)
-        run = self._run(modality)
-        if missing := [name for name in vectors if name not in run.vectors]:
+        graph = self._graph(modality)
+        if missing := [name for name in vectors if name not in graph.vectors]:
             raise InputError(
                 f"the {modality} graph of {self.bundle.name} has no output {missing[0]!r}; it has "
-                f"{', '.join(run.vectors) or 'codes and logits only'}: export the model again with this release"
+                f"{', '.join(graph.vectors) or 'codes and logits only'}: export the model again with this release"
             )
-        return self._stream(lambda values: run(values, vectors), self._decoded(modality, items), bits)
+        return self._stream(lambda values: graph(values, vectors), self._decoded(modality, items), bits)
 
     def vector_names(self, modality: str) -> tuple[str, ...]:
-        """The float vectors that the graph of ``modality`` gives, of :data:`VECTORS`; none in older bundles.
+        """Those of :data:`milvus_hash.graph.VECTORS` that the graph of ``modality`` gives; none in older bundles.
 
         Raises:
             InputError: The bundle has no such modality.
         """
-        return self._run(modality).vectors
+        return self._graph(modality).vectors
 
     def vectors(
         self, modality: str, items: Iterable[tuple[Key, Any]], output: str = "features"
@@ -298,7 +302,8 @@ class Encoder:
                     yield Encoded(key, error=value)
                 else:
                     vectors = {name: values[row] for name, values in out.vectors.items()}
-                    yield Encoded(key, out.codes[row, : bits // 8], out.logits[row, :bits], vectors=vectors)
+                    code, logits = out.codes[row, : bits // 8], out.logits[row, :bits]
+                    yield Encoded(key, code, logits, vectors=vectors, cut=row in out.cut)
                     row += 1
 
     def _decoded(self, modality: str, items: Iterable[tuple[Key, Any]]) -> Iterator[list[tuple[Key, Any]]]:
@@ -337,54 +342,20 @@ class Encoder:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _run(self, modality: str) -> _Run:
-        """The function that puts one batch of decoded values through the graph of ``modality``."""
+    def _graph(self, modality: str) -> Graph:
+        """The graph of ``modality``, opened when it is first needed."""
         if modality not in self.bundle.modalities:
             raise InputError(f"{self.bundle.name} cannot encode {modality!r}; it has {', '.join(self.modalities)}")
-        if modality not in self._runs:
-            self._runs[modality] = self._open(modality)
-        return self._runs[modality]
-
-    def _open(self, modality: str) -> _Run:
-        entry = self.bundle.modalities[modality]
-        graph = self.bundle.path / entry.graph
-        session = open_session(graph, providers=self.providers, threads=self.threads, arena=self._arena)
-        names = {i.name for i in session.get_inputs()}, {o.name for o in session.get_outputs()} - set(VECTORS)
-        wanted = {"input_ids", "attention_mask"} if isinstance(entry.input, TextInput) else {modality}
-        if names != (wanted, {"code", "logits"}):
-            raise BundleError(
-                f"{graph} has inputs {sorted(names[0])} and outputs {sorted(names[1])}; "
-                f"{sorted(wanted)} and ['code', 'logits'] are needed: export the model again"
-            )
-        if isinstance(entry.input, TextInput):
-            tokenize = Tokenizer(self.bundle.path / entry.input.tokenizer, entry.input.length)
-
-            def feed(values: list[Any] | NDArray[Any]) -> dict[str, NDArray[Any]]:
-                input_ids, attention_mask = tokenize(list(values))
-                return {"input_ids": input_ids, "attention_mask": attention_mask}
-        else:
-
-            def feed(values: list[Any] | NDArray[Any]) -> dict[str, NDArray[Any]]:
-                return {modality: values if isinstance(values, np.ndarray) else np.stack(values)}
-
-        return _Run(session, feed)
-
-
-_Feed: TypeAlias = Callable[[list[Any] | NDArray[Any]], dict[str, NDArray[Any]]]
-
-
-class _Run:
-    """One graph: a batch of decoded values in, codes, logits and the vectors asked for out."""
-
-    def __init__(self, session: Any, feed: _Feed) -> None:  # noqa: ANN401
-        self._session = session
-        self._feed = feed
-        outputs = {output.name for output in session.get_outputs()}
-        self.vectors = tuple(name for name in VECTORS if name in outputs)
-
-    def __call__(self, values: list[Any] | NDArray[Any], vectors: Sequence[str] = ()) -> Encodings:
-        codes, logits, *rest = self._session.run(["code", "logits", *vectors], self._feed(values))
-        return Encodings(codes, logits, dict(zip(vectors, rest, strict=True)))
+        with self._opening:
+            if modality not in self._graphs:
+                self._graphs[modality] = Graph(
+                    self.bundle,
+                    modality,
+                    providers=resolve_providers(self.providers),
+                    threads=self.threads,
+                    arena=self._arena,
+                )
+        return self._graphs[modality]
 
 
 def _attempt(function: Callable[[Any], Any], source: Any) -> Any:  # noqa: ANN401 (whatever the media function gives)

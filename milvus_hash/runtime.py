@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from milvus_hash.errors import BundleError, ProviderError
 from milvus_hash.extras import require
+from milvus_hash.onnx_file import check_onnx
 
 CPU = "CPUExecutionProvider"
 
@@ -46,23 +46,34 @@ def resolve_providers(names: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(found)
 
 
-def open_session(graph: Path, *, providers: Sequence[str], threads: int, arena: bool) -> Any:  # noqa: ANN401
-    """Open ``graph`` in onnxruntime on ``providers``; a fallback to another provider is a RuntimeWarning.
+def open_session(data: bytes, name: str, *, providers: Sequence[str], threads: int, arena: bool) -> Any:  # noqa: ANN401
+    """Open the ONNX file ``data`` on ``providers``; a fallback to another provider is a RuntimeWarning.
+
+    Args:
+        data: The content of the file; nothing else is read.
+        name: What messages call it.
+        providers: Full names, best first.
+        threads: Threads within the graph.
+        arena: Let onnxruntime keep memory between runs.
 
     Raises:
-        BundleError: onnxruntime cannot read the graph.
+        BundleError: It is not self-contained, may run for ever, or onnxruntime cannot read it.
     """
+    check_onnx(data, name)
     ort = require("onnxruntime", "cpu")
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.enable_cpu_mem_arena = arena
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is in the exception too
     # Spinning threads would take the cores away from the decoding pool.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # onnxruntime has a format of its own, which it would recognise and check_onnx could not look through.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
-        session = ort.InferenceSession(str(graph), options, providers=list(providers))
+        session = ort.InferenceSession(data, options, providers=list(providers))
     except Exception as error:  # onnxruntime's own error classes share no public base
-        raise BundleError(f"{graph} cannot be opened by onnxruntime {ort.__version__}: {error}") from error
+        raise BundleError(f"{name} cannot be opened by onnxruntime {ort.__version__}: {error}") from error
+    session._model_bytes = None  # onnxruntime would keep the file's content beside the weights that it made of it
     active = session.get_providers()
     if active[0] != providers[0]:
         warnings.warn(

@@ -76,7 +76,7 @@ def cost(
     result: dict[str, Any] = {
         "precision": precision,
         "agreement": {key: _agreement(encoder, small, key, mine) for key, mine in sources.items()},
-        "bytes": {key: {p: _graph(e, key).stat().st_size for p, e in encoders.items()} for key in sources},
+        "bytes": {key: {p: len(_graph(e, key)) for p, e in encoders.items()} for key in sources},
         "items_per_second": {
             key: _rates(encoders, key, list(feeds(trained, key, mine[: _TIMED[key]]))) for key, mine in sources.items()
         },
@@ -100,7 +100,7 @@ def _agreement(encoder: Encoder, small: Encoder, modality: str, sources: list[st
 def _rates(encoders: Mapping[str, Encoder], modality: str, batches: list[dict[str, NDArray[Any]]]) -> dict[str, float]:
     """Inputs per second of each graph alone: medians of rounds in which they take turns."""
     sessions = {
-        key: open_session(_graph(one, modality), providers=one.providers, threads=one.threads, arena=True)
+        key: open_session(_graph(one, modality), key, providers=one.providers, threads=one.threads, arena=True)
         for key, one in encoders.items()
     }
     count = sum(len(next(iter(batch.values()))) for batch in batches)
@@ -114,8 +114,8 @@ def _rates(encoders: Mapping[str, Encoder], modality: str, batches: list[dict[st
     return {key: round(count / statistics.median(values[1:]), 1) for key, values in seconds.items()}  # 1: warm
 
 
-def _graph(encoder: Encoder, modality: str) -> Any:  # noqa: ANN401
-    return encoder.bundle.path / encoder.bundle.modalities[modality].graph
+def _graph(encoder: Encoder, modality: str) -> bytes:
+    return encoder.bundle.read(encoder.bundle.modalities[modality].graph)
 
 
 def _feed(trained: Run, modality: str, values: list[Any]) -> dict[str, NDArray[Any]]:

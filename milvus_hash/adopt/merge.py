@@ -6,7 +6,6 @@ While one page is compared and encoded, the next is being read and the last one 
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,7 @@ import numpy as np
 
 from milvus_hash.adopt.sidecar import Sidecar
 from milvus_hash.adopt.source import Chunk, Source, ahead, pages, walk
+from milvus_hash.media.vector import LARGEST
 from milvus_hash.query.filters import one_of
 from milvus_hash.query.stored import as_bytes
 from milvus_hash.query.target import CODE, Key
@@ -177,8 +177,9 @@ def usable(chunk: Chunk, metric: str, *, lite: bool = False) -> tuple[Chunk, lis
     good: list[int] = []
     rejects: list[Reject] = []
     for number, (key, value) in enumerate(zip(chunk.keys, largest, strict=True)):
-        if not math.isfinite(value):
-            rejects.append(Reject(str(key), "", "the vector is missing, or holds NaN or infinity"))
+        if not value <= LARGEST:
+            reason = f"the vector is missing, or holds NaN or a number beyond {LARGEST:g}"
+            rejects.append(Reject(str(key), "", reason))
         elif value == 0 and metric == "COSINE":
             rejects.append(Reject(str(key), "", "the vector is all zeros, which has no direction to compare by COSINE"))
         elif lite and isinstance(key, str) and "'" in key:

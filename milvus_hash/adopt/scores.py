@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milvus_hash.adopt.source import Vectors
-from milvus_hash.encoder import Encoder, Encodings
+from milvus_hash.encoder import Encoder
 from milvus_hash.errors import InputError
+from milvus_hash.graph import Encodings
 
 SIFTED = 8
 """Codes that are looked at for each candidate whose vector is read: a code is a 48th of a vector or less."""

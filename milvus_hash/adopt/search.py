@@ -14,8 +14,8 @@ from milvus_hash.adopt import sidecar as sidecars
 from milvus_hash.adopt.scores import SIFTED, best_with_ties, encode_queries, exact_scores
 from milvus_hash.adopt.sidecar import Adopted, Sidecar
 from milvus_hash.adopt.source import Source, Vectors, decode, look, rows_per_call
-from milvus_hash.encoder import Encodings
 from milvus_hash.errors import InputError
+from milvus_hash.graph import Encodings
 from milvus_hash.query.filters import both, check_condition, one_of
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.rescore import score_codes

@@ -134,6 +134,8 @@ def command(
         finally:
             target.close()
     say(summary(counts, f"collection {collection!r} in {target.uri}"), quiet=quiet)
+    if counts.cut:
+        say(f"{counts.cut:,} texts are longer than the bundle reads: only their beginnings count", quiet=quiet)
     if counts.rejected:
         say(f"{counts.rejected:,} inputs were rejected; {rejects} lists them with the reasons")
     if left_out:

@@ -57,12 +57,14 @@ class Counts:
         written: Rows now in the collection.
         skipped: Rows that were there already (``resume``).
         rejected: Inputs that could not be used.
+        cut: Texts among the written ones that are longer than the bundle reads: their codes are of their beginnings.
         seconds: Where the time went.
     """
 
     written: int
     skipped: int
     rejected: int
+    cut: int
     seconds: Seconds = field(compare=False, repr=False)
 
 
@@ -115,7 +117,7 @@ def ingest(
         >>> uri = tempfile.mkdtemp() + "/example.db"
         >>> collection = HashCollection.create("example", Encoder.load(starter_path()), uri=uri)
         >>> ingest([Record("1", texts=("a red flower",))], collection)
-        Counts(written=1, skipped=0, rejected=0)
+        Counts(written=1, skipped=0, rejected=0, cut=0)
         >>> collection.close()
     """
     return _Ingest(collection, resume, progress, on_reject, stop).run(records)
@@ -138,7 +140,7 @@ class _Ingest:
         self.progress = progress or (lambda done: None)
         self.on_reject = on_reject or (lambda reject: None)
         self.stop = stop or (lambda: False)
-        self.skipped = self.rejected = 0
+        self.skipped = self.rejected = self.cut = 0
         self.encode_seconds = 0.0
         self.failure: BaseException | None = None
 
@@ -149,7 +151,7 @@ class _Ingest:
             raise self.failure
         total = time.perf_counter() - start
         seconds = Seconds(self.encode_seconds, total - self.encode_seconds, total)
-        return Counts(written, self.skipped, self.rejected, seconds)
+        return Counts(written, self.skipped, self.rejected, self.cut, seconds)
 
     def _clocked(self, rows: Iterator[CodeRow | None]) -> Iterator[CodeRow | None]:
         """``rows``, with the time that the writer waits for them on the clock."""
@@ -243,6 +245,7 @@ class _Ingest:
             except InputError as error:
                 self._reject_row(row, str(error))
                 continue
+            self.cut += encoded.cut
             yield CodeRow(row.item, row.modality, row.ordinal, encoded.code, row.fields)
             self.progress(1)
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from milvus_hash.bundle import Bundle, TextInput
+from milvus_hash.bundle.files import read_file
 from milvus_hash.errors import BundleError, InputError
+from milvus_hash.media.tokenizer_limits import check_limits
 
 MAX_TEXT_BYTES = 32_000  # UTF-8; a text travels in Milvus' dynamic field, whose JSON holds 65,536 bytes a row
 
@@ -43,29 +49,81 @@ def check_text(value: object) -> str:
     return value
 
 
+class Tokens(NamedTuple):
+    """Texts as a graph takes them.
+
+    Attributes:
+        ids: int64 ``(n, length)``.
+        mask: int64 ``(n, length)``, 1 on real tokens.
+        cut: Places of the texts that had more tokens than ``length``.
+    """
+
+    ids: NDArray[np.int64]
+    mask: NDArray[np.int64]
+    cut: frozenset[int]
+
+
 class Tokenizer:
     """A bundle's tokenizer with its fixed length."""
 
-    def __init__(self, path: str | Path, length: int) -> None:
-        """Read the tokenizer file at ``path``; every text becomes ``length`` tokens.
+    def __init__(self, source: str | Path | bytes, length: int, *, name: str | None = None) -> None:
+        """Read a tokenizer file, or take its content; every text becomes ``length`` tokens.
+
+        Args:
+            source: The path or the content.
+            length: Tokens per text.
+            name: What messages call it; the path when absent.
 
         Raises:
-            BundleError: The file is not one that ``tokenizers`` reads.
+            BundleError: The file is not one that ``tokenizers`` reads, or one that can blow up a text.
         """
         from tokenizers import Tokenizer as Backend
 
-        try:
-            self._backend = Backend.from_file(str(path))
-        except Exception as error:  # tokenizers raises bare Exception
-            raise BundleError(f"{path} is not a tokenizer that can be read: {error}") from error
-        pad = next((t for t in ("[PAD]", "<pad>") if self._backend.token_to_id(t) is not None), None)
-        pad_id = self._backend.token_to_id(pad) if pad is not None else 0
-        self._backend.enable_truncation(length)
-        self._backend.enable_padding(length=length, pad_id=pad_id, pad_token=pad or "")
+        self._name = name or ("the tokenizer" if isinstance(source, bytes) else str(source))
+        self._length = length
+        data = source if isinstance(source, bytes) else read_file(Path(source))
+        with self._refused("is not a tokenizer that can be read"):
+            self._backend = Backend.from_buffer(data)
+            check_limits(self._backend, self._name)
+            pad = next((t for t in ("[PAD]", "<pad>") if self._backend.token_to_id(t) is not None), None)
+            pad_id = self._backend.token_to_id(pad) if pad is not None else 0
+            self._backend.enable_truncation(length)
+            self._backend.enable_padding(length=length, pad_id=pad_id, pad_token=pad or "")
 
     def __call__(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Token ids and attention mask, each int64 ``(n, length)``; the mask is 1 on real tokens."""
-        encodings = self._backend.encode_batch_fast(list(texts))
-        ids = np.array([e.ids for e in encodings], dtype=np.int64)
-        mask = np.array([e.attention_mask for e in encodings], dtype=np.int64)
-        return ids, mask
+        return self.tokens(texts)[:2]
+
+    def tokens(self, texts: Sequence[str]) -> Tokens:
+        """Ids, mask, and which texts were cut.
+
+        Raises:
+            BundleError: The tokenizer fails, or adds more tokens of its own than ``length``.
+        """
+        with self._refused(f"fails on {len(texts)} texts"):
+            encodings = self._backend.encode_batch_fast(list(texts))
+            ids = np.array([e.ids for e in encodings], dtype=np.int64).reshape(len(texts), self._length)
+            mask = np.array([e.attention_mask for e in encodings], dtype=np.int64).reshape(ids.shape)
+            full = np.flatnonzero(mask[:, -1])  # of these few tokenizers is asked for the rest, which costs a copy
+            return Tokens(ids, mask, frozenset(row for row in full.tolist() if encodings[row].overflowing))
+
+    @contextmanager
+    def _refused(self, problem: str) -> Iterator[None]:
+        """Turn whatever ``tokenizers`` raises into BundleError; a panic of its Rust code is not even an Exception."""
+        try:
+            yield
+        except (BundleError, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            raise BundleError(f"{self._name} {problem}: {error}; export the model again") from error
+
+
+def warn_of_cut(bundle: Bundle) -> None:
+    """Say that a text is longer than ``bundle`` reads; Python shows a warning of one text once."""
+    target = bundle.modalities["text"].input
+    assert isinstance(target, TextInput)
+    warnings.warn(
+        f"a text is longer than the {target.length} tokens that bundle {bundle.name} reads: only its beginning counts",
+        RuntimeWarning,
+        stacklevel=3,
+    )

@@ -7,12 +7,15 @@ from numpy.typing import NDArray
 
 from milvus_hash.errors import InputError
 
+LARGEST = 1e15
+"""Of a number in a vector: the squares of 32,768 of them add up in float32, so that lengths can be calculated."""
+
 
 def check_vector(value: object, width: int) -> NDArray[np.float32]:
     """Return ``value`` as float32 ``(width,)``.
 
     Raises:
-        InputError: Not numbers, not one row of ``width`` of them, or NaN or infinity among them.
+        InputError: Not numbers, not one row of ``width`` of them, or NaN, infinity or more than 1e15 among them.
 
     Example:
         >>> check_vector([1, 2.5], 2).tolist()
@@ -23,9 +26,11 @@ def check_vector(value: object, width: int) -> NDArray[np.float32]:
         raise InputError(f"the vector is {_kind(value)}; {width} numbers are needed")
     if row.shape != (width,):
         raise InputError(f"the vector has shape {row.shape}; {width} numbers in one row are needed")
-    if not np.isfinite(row).all():
-        position = int(np.flatnonzero(~np.isfinite(row))[0])
-        raise InputError(f"number {position} of the vector is {row[position]} as float32; finite ones are needed")
+    if not (usable := np.abs(row) <= LARGEST).all():  # NaN compares as False
+        position = int(np.flatnonzero(~usable)[0])
+        raise InputError(
+            f"number {position} of the vector is {row[position]} as float32; finite ones up to {LARGEST:g} are needed"
+        )
     return row
 
 
@@ -38,14 +43,14 @@ def check_vectors(values: object, width: int, *, first: int = 0) -> NDArray[np.f
         first: What a message adds to the number of a row, where ``values`` is a part of something larger.
 
     Raises:
-        InputError: Not rows of ``width`` finite numbers; the message names the first row that is not one.
+        InputError: Not rows of ``width`` numbers of at most 1e15; the message names the first row that is not one.
     """
     if not isinstance(values, (list, tuple, np.ndarray)) or (isinstance(values, np.ndarray) and not values.ndim):
         raise InputError(f"the vectors are {_kind(values)}; a float matrix (n, {width}) is needed")
     if len(values) == 0:
         return np.empty((0, width), dtype=np.float32)
     matrix = _numbers(values)
-    if matrix is not None and matrix.shape[1:] == (width,) and np.isfinite(matrix).all():
+    if matrix is not None and matrix.shape[1:] == (width,) and (np.abs(matrix) <= LARGEST).all():
         return matrix
     rows = []
     for number, row in enumerate(values):  # one of them is wrong: find out which

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from milvus_hash.codes import check_one, pack
 from milvus_hash.errors import InputError
+from milvus_hash.media.text import warn_of_cut
 from milvus_hash.query.filters import check_condition
 from milvus_hash.query.nearest import search_arguments
 from milvus_hash.query.target import CODE, Scope, Target, check_limit
@@ -215,6 +216,8 @@ def _encoded(
     for row in encoder.stream(modality, enumerate(sources), bits=bits, vectors=names):
         if row.logits is None:
             raise InputError(f"{modality} {row.key}: {row.error}") from row.error
+        if row.cut:
+            warn_of_cut(encoder.bundle)
         weights = row.vectors["weights"][:bits] if names else row.logits
         yield row.logits.astype(np.float64), weights.astype(np.float64)
 

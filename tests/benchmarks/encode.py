@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from milvus_hash.bundle import ImageInput, Modality, read_bundle, starter_path, write_bundle
+from milvus_hash.bundle import ImageInput, Modality, starter_path, write_bundle
 from milvus_hash.encoder import Encoder
 from milvus_hash.errors import InputError
 from milvus_hash.manifest import read_source
@@ -76,8 +76,8 @@ def measure(
 ) -> dict[str, float]:
     encoder = Encoder.load(bundle, threads=threads, batch_size=BATCH)
     arrays = np.stack([load_image(path, TARGET) for path in paths[: 8 * BATCH]])
-    graph = bundle / read_bundle(bundle).modalities["image"].graph
-    session = open_session(graph, providers=encoder.providers, threads=threads, arena=True)
+    graph = encoder.bundle.read(encoder.bundle.modalities["image"].graph)
+    session = open_session(graph, "image", providers=encoder.providers, threads=threads, arena=True)
 
     def onnxruntime_alone() -> None:
         for start in range(0, len(arrays), BATCH):

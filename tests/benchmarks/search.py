@@ -27,9 +27,9 @@ TEXTS = ["a red flower", "a dog and a cat", "a house with a tree", "a blue bus",
 def measure(backend: str, encoder: Encoder, count: int, repeats: int) -> dict[str, float]:
     text_input = encoder.bundle.modalities["text"].input
     assert isinstance(text_input, TextInput)
-    tokenize = Tokenizer(encoder.bundle.path / text_input.tokenizer, text_input.length)
-    graph = encoder.bundle.path / encoder.bundle.modalities["text"].graph
-    session = open_session(graph, providers=encoder.providers, threads=encoder.threads, arena=True)
+    tokenize = Tokenizer(encoder.bundle.read(text_input.tokenizer), text_input.length)
+    graph = encoder.bundle.read(encoder.bundle.modalities["text"].graph)
+    session = open_session(graph, "text", providers=encoder.providers, threads=encoder.threads, arena=True)
     codes = np.random.default_rng(0).integers(0, 256, (count, encoder.bits // 8), dtype=np.uint8)
     with backend_uri(backend) as uri, HashCollection.create("search", encoder, uri=uri, timeout=120) as collection:
         collection.add_codes(
