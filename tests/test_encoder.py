@@ -247,6 +247,24 @@ def test_graph_that_is_no_graph_is_a_bundle_error(tiny_bundle, tmp_path):
         Encoder.load(tmp_path / "b").encode_images([Image.new("RGB", (9, 9))])
 
 
+LONG = "a red flower and a blue bus with the cat"  # ten words; the tiny bundle reads eight
+
+
+def test_texts_that_are_cut_are_said_by_row_and_once_by_a_warning(encoder):
+    rows = list(encoder.stream("text", enumerate(["red", LONG, "", "blue", LONG])))
+    assert [row.key for row in rows if row.cut] == [1, 4]
+    with pytest.warns(RuntimeWarning, match="longer than the 8 tokens that bundle tiny reads") as said:
+        assert encoder.encode("text", ["red", LONG, "blue", "red", "red", LONG]).cut == {1, 5}
+    assert len(said) == 1
+    assert encoder.encode("text", ["red", " ".join(LONG.split()[:8])]).cut == set()
+    assert encoder.encode("image", [Image.new("RGB", (9, 9))]).cut == set()
+
+
+def test_a_question_that_is_cut_is_said(encoder):
+    with pytest.warns(RuntimeWarning, match="only its beginning counts"):
+        encoder.query(text=["red", (LONG, -0.5)])
+
+
 def test_loading_is_silent(tiny_bundle, capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

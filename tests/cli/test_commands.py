@@ -215,6 +215,20 @@ def test_the_environment_says_where_milvus_is(filled, tiny_bundle, monkeypatch):
     assert len(lines(run("search", "--bundle", tiny_bundle, "--text", "red"))) == 3
 
 
+def test_texts_that_are_cut_are_said(tiny_bundle, tmp_path):
+    """The tiny bundle reads eight words; a ninth changes nothing."""
+    long = "a red flower and a blue bus with"
+    rows = [{"id": "whole", "text": long}, {"id": "cut", "text": [f"{long} the cat", "red", f"{long} the dog"]}]
+    Path("texts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    where = ("--bundle", tiny_bundle, "--uri", tmp_path / "t.db")
+    done = run("ingest", "texts.jsonl", *where)
+    assert done.exit_code == 0
+    assert "2 texts are longer than the bundle reads: only their beginnings count" in done.stderr
+    assert "longer" not in run("ingest", "texts.jsonl", *where, "--resume").stderr
+    with pytest.warns(RuntimeWarning, match="longer than the 8 tokens"):
+        assert len(lines(run("search", *where, "--text", f"{long} the cat", "--into", "text", "--radius", 0))) == 3
+
+
 def test_ingest_into_a_collection_that_is_there(filled, tiny_bundle, manifest):
     def again(*options: str) -> Result:
         return run("ingest", manifest, "--bundle", tiny_bundle, "--uri", filled, *options)

@@ -55,6 +55,15 @@ def test_one_row_per_item_modality_and_ordinal(flat_store, tiny_encoder, picture
     }
 
 
+def test_texts_longer_than_the_bundle_reads_are_counted(lite_store):
+    collection = lite_store.create()
+    long = "a red flower and a blue bus with the cat"
+    records = [Record("a", texts=(long, "red", long)), Record("b", texts=("blue",))]
+    counts = ingest(records, collection)
+    assert (counts.written, counts.cut) == (4, 2)
+    assert ingest(records, collection, resume=True).cut == 0
+
+
 def test_a_bad_picture_costs_its_own_row_only(flat_store, tiny_encoder, pictures, rejects):
     collection = flat_store.create()
     records = [
