@@ -101,7 +101,7 @@ ENDLESS = {
 
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_loops_are_refused(tmp_path, kind):
-    with pytest.raises(BundleError, match="'(Loop|Scan)', which may run for ever"):
+    with pytest.raises(BundleError, match=r"'(Loop|Scan)', which may run for ever"):
         Encoder.load(write_vectors(tmp_path / "b", ENDLESS[kind]).path).encode_vectors(ONE)
 
 

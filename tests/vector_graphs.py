@@ -48,6 +48,7 @@ class Parts:
 def honest(bits: int = BITS) -> Parts:
     """A graph of ``bits`` bits as it has to be."""
     node = helper.make_node
+    powers = 2.0 ** np.arange(7, -1, -1, dtype=np.float32)
     return Parts(
         [
             node("MatMul", ["vector", "projection"], ["logits"]),
@@ -59,9 +60,9 @@ def honest(bits: int = BITS) -> Parts:
         {
             "projection": np.random.default_rng(0).standard_normal((WIDTH, bits)).astype(np.float32),
             "zero": np.float32(0),
-            "packing": np.kron(np.eye(bits // 8, dtype=np.float32), 2.0 ** np.arange(7, -1, -1, dtype=np.float32)[:, None]),
+            "packing": np.kron(np.eye(bits // 8, dtype=np.float32), powers[:, None]),
         },
-    )  # fmt: skip
+    )
 
 
 def changed(change: Callable[[Parts], None], bits: int = BITS) -> Parts:

@@ -13,7 +13,7 @@ from milvus_hash.errors import BundleError, InputError
 
 @pytest.fixture
 def copy(tiny_bundle, tmp_path):
-    """A copy of the tiny bundle whose bundle.json a test edits: ``copy(change)`` signs it again and gives the folder."""
+    """A copy of the tiny bundle; ``copy(change)`` changes its bundle.json and gives the folder."""
     folder = tmp_path / "copy"
     folder.mkdir()
     for file in tiny_bundle.iterdir():
@@ -103,9 +103,11 @@ def test_odd_files_are_refused(tmp_path, content, reason):
 
 @pytest.mark.parametrize(
     "name",
-    ["../image.onnx", "/etc/passwd", "..", ".", "", "a/b", "a\\b", "C:x", ".hidden", "a\0b", "a\nb", "x" * 300, MANIFEST,
-     None, 1, ["image.onnx"]],
-)  # fmt: skip
+    [
+        *("../image.onnx", "/etc/passwd", "..", ".", "", "a/b", "a\\b", "C:x", ".hidden", "a\0b", "a\nb", "x" * 300),
+        *(MANIFEST, None, 1, ["image.onnx"]),
+    ],
+)
 def test_names_that_lead_elsewhere_are_refused(copy, name):
     def change(data):
         data["modalities"]["image"]["graph"] = name

@@ -1,4 +1,4 @@
-"""Whatever fails while a bundle is written, and wherever the process is killed: the old one is there, or the new one."""
+"""Whatever fails while a bundle is written, and wherever the process is killed: the old or the new one is there."""
 
 import os
 import signal

@@ -12,6 +12,7 @@ from milvus_hash.errors import BundleError
 from milvus_hash.media.text import MAX_TEXT_BYTES, Tokenizer
 
 VOCABULARY = {"[PAD]": 0, "[UNK]": 1, "red": 2, "flower": 3, "▁red": 4}
+MODEL = {"type": "WordLevel", "vocab": VOCABULARY}
 
 
 def _backend(model=None, **parts):
@@ -25,6 +26,16 @@ def _backend(model=None, **parts):
 def _changed(**parts):
     """The JSON of a tokenizer with parts that the library's own classes would not make."""
     return json.dumps({**json.loads(_backend().to_str()), **parts}).encode()
+
+
+def _split(expression):
+    pattern = {"type": "Split", "pattern": {"Regex": expression}, "behavior": "Isolated", "invert": False}
+    return _changed(pre_tokenizer=pattern)
+
+
+def _with_own_tokens(template):
+    processor = processors.TemplateProcessing(single=template, special_tokens=[("[PAD]", 0)])
+    return _backend(post_processor=processor).to_str().encode()
 
 
 def _replaced(pattern, content, times=1):
@@ -74,18 +85,12 @@ def test_tokenizers_that_explode_are_refused(data, reason):
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(
-            _changed(pre_tokenizer={"type": "Split", "pattern": {"Regex": "(a|a)*$"}, "behavior": "Isolated", "invert": False}),
-            id="expression-without-end",
-        ),
+        pytest.param(_split("(a|a)*$"), id="expression-without-end"),
         pytest.param(_table(b"b"), id="table-without-index"),
-        pytest.param(
-            _backend(post_processor=processors.TemplateProcessing(single="[PAD] " * 20 + "$A", special_tokens=[("[PAD]", 0)])).to_str().encode(),
-            id="more-tokens-of-its-own-than-fit",
-        ),
-        pytest.param(_changed(model={"type": "WordLevel", "vocab": {"red": 0}, "unk_token": "nowhere"}), id="no-unknown"),
+        pytest.param(_with_own_tokens("[PAD] " * 20 + "$A"), id="more-tokens-of-its-own-than-fit"),
+        pytest.param(_changed(model={**MODEL, "unk_token": "nowhere"}), id="no-unknown"),
     ],
-)  # fmt: skip
+)
 def test_tokenizers_that_fail_are_refused_when_they_do(data):
     with pytest.raises(BundleError, match="fails on 1 texts"):
         Tokenizer(data, 8)(["a" * 40 + "b"])
