@@ -8,6 +8,7 @@
     ├── InputError           a file, text, code or argument cannot be used
     ├── MissingExtra         an optional dependency is not installed (also an ImportError)
     └── StoreError           Milvus refused, failed or cannot be reached
+        ├── AnswerTooLarge   an answer, or a question, is larger than Milvus sends or takes
         └── BundleMismatch   a collection holds codes of another bundle
 
 A message says what failed, the value, what is allowed and the next step.
@@ -38,6 +39,10 @@ class MissingExtra(MilvusHashError, ImportError):
 
 class StoreError(MilvusHashError):
     """Milvus refused a call, failed, or could not be reached."""
+
+
+class AnswerTooLarge(StoreError):
+    """An answer, or a question, is larger than Milvus sends or takes, and cannot be had in parts."""
 
 
 class BundleMismatch(StoreError):

@@ -1,6 +1,7 @@
 """The sidecar brought up to its source: both are walked in the order of their keys, and differences written.
 
 There is no journal: what is in the two collections is compared, so a walk that was interrupted is simply walked again.
+No row is deleted before the source was asked for exactly its key.
 While one page is compared and encoded, the next is being read and the last one written.
 """
 
@@ -15,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from milvus_hash.adopt.sidecar import Sidecar
-from milvus_hash.adopt.source import Chunk, Source, ahead, pages, walk
+from milvus_hash.adopt.source import Chunk, Source, ahead, fetch, walk
 from milvus_hash.media.vector import LARGEST
-from milvus_hash.query.filters import one_of
+from milvus_hash.query.quoting import is_quotable, one_of
 from milvus_hash.query.stored import as_bytes
 from milvus_hash.query.target import CODE, Key
+from milvus_hash.query.walk import in_parts, pages
 from milvus_hash.record import Reject
 from milvus_hash.store.connection import Connection
+from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.writer import upsert
 
 if TYPE_CHECKING:
@@ -85,7 +88,7 @@ class Merge:
         self._on_reject = on_reject or (lambda reject: None)
         self._stop = stop or (lambda: False)
         self._counts = dict.fromkeys(Changes.__dataclass_fields__, 0)
-        self._level = "Strong"  # of the sidecar's first read; nobody else writes to it
+        self._consistency = Consistency()  # of the sidecar's reads; nobody else writes to it
 
     def run(self) -> Changes:
         """Walk to the end, or until told to stop.
@@ -94,63 +97,75 @@ class Merge:
             StoreError: Milvus failed; what was confirmed is there, and another walk goes on.
         """
         last: Key | None = None
-        chunks = walk(self._connection, self._source, fields=self._sidecar.adopted.fields, texts=self._sidecar.texts)
+        chunks = walk(self._connection, self._source, fields=self._sidecar.adopted.fields)
         with _Writer(self._connection, self._sidecar) as writer:
             for chunk in ahead(chunks):
                 if self._stop():
                     return Changes(**self._counts)
-                self._settle(chunk, last, chunk.keys[-1], writer)
-                last = chunk.keys[-1]
+                named = [key for key in chunk.keys if is_quotable(key, lite=self._connection.lite)]
+                self._settle(chunk, last, named[-1] if named else last, writer)
+                last = named[-1] if named else last
                 self._progress(len(chunk.keys))
-            self._delete_rest(last, writer)
+            for page in self._stored(last, None):
+                self._settle_others({row[self._source.pk]: row for row in page}, writer)
         return Changes(**self._counts)
 
-    def _settle(self, chunk: Chunk, above: Key | None, up_to: Key, writer: _Writer) -> None:
+    def _settle(self, chunk: Chunk, above: Key | None, up_to: Key | None, writer: _Writer) -> None:
         """Make the sidecar's rows between two keys those of ``chunk``."""
-        wanted = self._rows(chunk)
+        wanted, here = self._rows(chunk), set(chunk.keys)
         stored: set[Key] = set()
-        for page in self._stored(above, up_to):
-            gone = []
+        for page in self._stored(above, up_to) if up_to != above else ():
+            codeless: list[Key] = []
+            others: dict[Key, Row] = {}
             for row in page:
                 key = row[self._source.pk]
-                new = wanted.get(key)
-                if new is None:
-                    gone.append(key)
-                    continue
-                stored.add(key)
-                if _same(row, new):
-                    self._counts["unchanged"] += 1
-                    del wanted[key]
-            self._counts["deleted"] += len(gone)
-            writer.delete(gone)
+                if key in wanted:
+                    stored.add(key)
+                    if _same(row, wanted[key]):
+                        self._counts["unchanged"] += 1
+                        del wanted[key]
+                elif key in here:
+                    codeless.append(key)
+                else:
+                    others[key] = row
+            self._delete(codeless, writer)
+            self._settle_others(others, writer)
         changed = sum(key in stored for key in wanted)
         self._counts["changed"] += changed
         self._counts["added"] += len(wanted) - changed
         writer.upsert(list(wanted.values()))
 
-    def _delete_rest(self, last: Key | None, writer: _Writer) -> None:
-        """Delete what the sidecar has beyond the source's last key."""
-        for page in self._stored(last, None):
-            gone = [row[self._source.pk] for row in page]
-            self._counts["deleted"] += len(gone)
-            writer.delete(gone)
+    def _settle_others(self, stored: Mapping[Key, Row], writer: _Writer) -> None:
+        """Delete rows of the sidecar whose keys were not met in the source, once it was asked for exactly these."""
+        wanted: dict[Key, Row] = {}
+        left = list(stored)
+        while left:
+            there = fetch(self._connection, self._source, left, fields=self._sidecar.adopted.fields)
+            if not there.keys:
+                break
+            wanted |= self._rows(there)
+            left = [key for key in left if key not in set(there.keys)]
+        self._delete([key for key in stored if key not in wanted], writer)
+        changed = [row for key, row in wanted.items() if not _same(stored[key], row)]
+        self._counts["unchanged"] += len(wanted) - len(changed)
+        self._counts["changed"] += len(changed)
+        writer.upsert(changed)
+
+    def _delete(self, keys: list[Key], writer: _Writer) -> None:
+        self._counts["deleted"] += len(keys)
+        writer.delete(keys)
 
     def _stored(self, above: Key | None, up_to: Key | None) -> Iterator[list[Row]]:
-        sidecar = self._sidecar
-        for page in pages(
+        return pages(
             self._connection,
-            sidecar.name,
+            self._sidecar.name,
             self._source.pk,
-            [self._source.pk, CODE, *sidecar.adopted.fields],
-            row_bytes=sidecar.made_by.bits // 8,
-            texts=sidecar.texts,
+            [CODE, *self._sidecar.adopted.fields],
+            sizes={CODE: self._sidecar.made_by.bits // 8},
             above=above,
             up_to=up_to,
-            consistency=self._level,
-        ):
-            self._level = "Session"
-            yield page
-        self._level = "Session"
+            consistency=self._consistency,
+        )
 
     def _rows(self, chunk: Chunk) -> dict[Key, Row]:
         """The sidecar's rows for a chunk, by key; vectors that no code can be made of are reported."""
@@ -185,6 +200,9 @@ def usable(chunk: Chunk, metric: str, *, lite: bool = False) -> tuple[Chunk, lis
         elif lite and isinstance(key, str) and "'" in key:
             reason = "the key has a single quote, which Milvus Lite would read as SQL: use a server"
             rejects.append(Reject(key, "", reason))
+        elif not is_quotable(key, lite=lite):
+            reason = "the key has a carriage return, which no filter of Milvus Lite can name: use a server"
+            rejects.append(Reject(str(key), "", reason))
         else:
             good.append(number)
     if not rejects:
@@ -219,7 +237,8 @@ class _Writer:
 
     def upsert(self, rows: list[Row]) -> None:
         """Write rows, in as many calls as their texts need."""
-        seen = sum(len(str(row[text])) for row in rows for text in self._sidecar.texts)
+        texts = (self._sidecar.adopted.pk, *self._sidecar.texts)
+        seen = sum(len(str(row[text])) for row in rows for text in texts)
         row_bytes = self._sidecar.made_by.bits // 8 + 64 + 4 * seen // max(1, len(rows))
         step = max(1, min(_ROWS_PER_CALL, _BYTES_PER_CALL // row_bytes))
         for start in range(0, len(rows), step):
@@ -229,9 +248,9 @@ class _Writer:
 
     def delete(self, keys: list[Key]) -> None:
         """Delete rows by key."""
-        for start in range(0, len(keys), _ROWS_PER_CALL):
-            some = one_of(self._sidecar.adopted.pk, keys[start : start + _ROWS_PER_CALL])
-            name = self._sidecar.name
+        lite, name = self._connection.lite, self._sidecar.name
+        for part in in_parts(keys, _ROWS_PER_CALL, lite=lite):
+            some = one_of(self._sidecar.adopted.pk, part, lite=lite)
             self._send(self._connection.call, f"deleting from {name!r}", "delete", name, filter=some)
 
     def _send(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (of any call)

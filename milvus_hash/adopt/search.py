@@ -13,16 +13,17 @@ from numpy.typing import ArrayLike, NDArray
 from milvus_hash.adopt import sidecar as sidecars
 from milvus_hash.adopt.scores import SIFTED, best_with_ties, encode_queries, exact_scores
 from milvus_hash.adopt.sidecar import Adopted, Sidecar
-from milvus_hash.adopt.source import Source, Vectors, decode, look, rows_per_call
+from milvus_hash.adopt.source import Source, Vectors, decode, look
 from milvus_hash.errors import InputError
 from milvus_hash.graph import Encodings
-from milvus_hash.query.filters import both, check_condition, one_of
+from milvus_hash.query.filters import check_condition
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.rescore import score_codes
 from milvus_hash.query.stored import codes_of, with_codes
 from milvus_hash.query.target import MAX_LIMIT, Key, Row, Scope, check_limit
+from milvus_hash.query.walk import Reading, rows_by_key
 from milvus_hash.store.address import ConnectionOptions
-from milvus_hash.store.call import Call, Result, Steps
+from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 Rescore: TypeAlias = Literal["vectors", "logits"] | None
 
-_KEYS_PER_CALL = 4096  # in one filter
 _WIDER = 4  # times more candidates when a filter left too few
 # Names in an expression that are no fields; any other name that is not a copied field keeps a filter at the source.
 _OPERATORS = frozenset({"and", "or", "not", "in", "like", "true", "false", "is", "null", "AND", "OR", "NOT", "IN"})
@@ -168,7 +168,7 @@ class AdoptedCollection:
             raise InputError(f"oversample={oversample!r}: an integer from 1 is needed")
         if rescore not in ("vectors", "logits", None):
             raise InputError(f"rescore={rescore!r}: 'vectors', 'logits' or None is needed")
-        condition = check_condition(filter)
+        condition = check_condition(filter, lite=self._connection.lite)
         asked = [np.asarray(vector, dtype=np.float32) for vector in np.atleast_2d(np.asarray(vectors))]
         if not asked:
             return []
@@ -235,17 +235,16 @@ class AdoptedCollection:
         source = self._source
         field = [source.vector_field] if question.rescore == "vectors" else []
         keys = list(dict.fromkeys(row.pk for rows in found for row in rows))
-        step = min(_KEYS_PER_CALL, rows_per_call(self._connection, source.row_bytes))
-        rows: list[Mapping[str, Any]] = []
-        for start in range(0, len(keys), step):
-            arguments = {
-                "collection_name": source.name,
-                "filter": both(one_of(source.pk, keys[start : start + step]), question.filter),
-                "output_fields": [source.pk, *field, *question.output_fields],
-                "strict_float32": True,
-            }
-            doing = f"the filter {question.filter!r} on" if question.filter else "reading"
-            rows += yield Call(f"{doing} {source.name!r}", "query", arguments)
+        reading = Reading(
+            source.name,
+            source.pk,
+            self._connection.lite,
+            (*field, *question.output_fields),
+            dict.fromkeys(field, source.row_bytes),
+            question.filter,
+            f"the filter {question.filter!r} on" if question.filter else "reading",
+        )
+        rows = yield from rows_by_key(reading, keys)
         vectors = decode([row[name] for row in rows for name in field], source.kind, source.width)
         hidden = frozenset({source.pk, source.vector_field}.difference(question.output_fields))
         return _Rows({row[source.pk]: number for number, row in enumerate(rows)}, rows, vectors, hidden)

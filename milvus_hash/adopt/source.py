@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from milvus_hash.adopt.learn import Metric
 from milvus_hash.errors import InputError, StoreError
-from milvus_hash.query.filters import both, one_of, quoted
-from milvus_hash.query.target import MAX_LIMIT, Key
+from milvus_hash.query.quoting import is_quotable
+from milvus_hash.query.target import Key
+from milvus_hash.query.walk import Reading, pages, rows_by_key
 from milvus_hash.store.catalog import exists
 from milvus_hash.store.connection import Connection
+from milvus_hash.store.consistency import Consistency
 
 if TYPE_CHECKING:
     from milvus_hash.store.driver import DataType
@@ -24,14 +26,6 @@ Vectors = NDArray[np.float32]
 Item = TypeVar("Item")
 
 _KINDS = {"FLOAT_VECTOR": 4, "FLOAT16_VECTOR": 2, "BFLOAT16_VECTOR": 2, "INT8_VECTOR": 1}  # bytes a number
-# Of vectors and fields in one answer: well below the 64 MiB that a server may send. Milvus Lite takes 0.2 s for an
-# answer of 1.5 MB, 2.6 s for 6 MB, and does not come back from 12 MB.
-_BYTES_PER_CALL = 16_000_000
-_LITE_BYTES_PER_CALL = 1_000_000
-_FIRST_ROWS = 256  # of a walk that reads texts, whose length is unknown
-# What makes a limited query give the rows with the smallest keys, in their order, on every server since 2.3: it is
-# what pymilvus' own query iterator sends. Without it Milvus 2.4 and later promise no order.
-_IN_ORDER = {"iterator": "True", "reduce_stop_for_best": "True"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +54,14 @@ class Source:
     def row_bytes(self) -> int:
         """Bytes that one vector takes in Milvus."""
         return self.width * _KINDS[self.kind]
+
+    def kind_of(self, vector_field: str) -> str:
+        """The type of a vector field."""
+        return str(self.fields[vector_field]["type"].name)
+
+    def width_of(self, vector_field: str) -> int:
+        """Numbers in its vectors."""
+        return int(self.fields[vector_field]["params"]["dim"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,80 +135,14 @@ def _check_loaded(connection: Connection, name: str) -> None:
         raise StoreError(f"collection {name!r} is not loaded ({state.name}): load it, then adopt it")
 
 
-def count(connection: Connection, source: str) -> int:
-    """Rows of collection ``source``, exactly."""
-    answer = connection.call(
-        f"counting {source!r}", "query", source, output_fields=["count(*)"], consistency_level="Strong"
-    )
-    return int(answer[0]["count(*)"])
-
-
-def pages(
-    connection: Connection,
-    name: str,
-    pk: str,
-    output_fields: Sequence[str],
-    *,
-    row_bytes: int = 0,
-    texts: Sequence[str] = (),
-    above: Key | None = None,
-    up_to: Key | None = None,
-    consistency: str = "Strong",
-) -> Iterator[list[dict[str, Any]]]:
-    """The rows of a collection with ``above < pk <= up_to`` (either may be open), ascending by ``pk``, in pages.
-
-    Args:
-        connection: To Milvus.
-        name: Of the collection.
-        pk: Its primary key.
-        output_fields: What to read of a row.
-        row_bytes: Bytes of a row that are known beforehand: its vectors and codes.
-        texts: Those of the fields whose size is not; pages shrink to fit what was seen of them.
-        above: The largest key to leave out.
-        up_to: The largest key to read.
-        consistency: Level of the reads.
-    """
-    rows = min(_FIRST_ROWS if texts else MAX_LIMIT, rows_per_call(connection, row_bytes))
-    end = "" if up_to is None else f"{pk} <= {quoted(up_to)}"
-    while True:
-        page = connection.call(
-            f"reading {name!r}",
-            "query",
-            name,
-            filter=both("" if above is None else f"{pk} > {quoted(above)}", end),
-            limit=rows,
-            output_fields=list(output_fields),
-            consistency_level=consistency,
-            strict_float32=True,
-            **_IN_ORDER,
-        )
-        if not page:
-            return
-        yield page
-        if len(page) < rows:
-            return
-        above = page[-1][pk]
-        seen = sum(len(str(row[text])) for row in page for text in texts) // len(page)
-        rows = rows_per_call(connection, row_bytes + 4 * seen)  # UTF-8 takes up to four bytes a character
-
-
-def rows_per_call(connection: Connection, row_bytes: int) -> int:
-    """How many rows of about this size one answer may hold."""
-    most = _LITE_BYTES_PER_CALL if connection.lite else _BYTES_PER_CALL
-    return min(MAX_LIMIT, max(1, most // (row_bytes + 64)))
-
-
-def walk(
-    connection: Connection, source: Source, *, fields: Sequence[str] = (), texts: Sequence[str] = ()
-) -> Iterator[Chunk]:
+def walk(connection: Connection, source: Source, *, fields: Sequence[str] = ()) -> Iterator[Chunk]:
     """All rows of ``source`` in the order of their keys, with its vectors and some other fields.
 
     Raises:
         StoreError: Milvus failed, or the source went away.
     """
-    wanted = [source.pk, source.vector_field, *fields]
-    size = source.row_bytes
-    for page in pages(connection, source.name, source.pk, wanted, row_bytes=size, texts=texts):
+    field = source.vector_field
+    for page in pages(connection, source.name, source.pk, [field, *fields], sizes={field: source.row_bytes}):
         yield to_chunk(page, source, fields)
 
 
@@ -218,7 +154,7 @@ def sample(connection: Connection, source: Source, rows: int, *, seed: int = 0) 
     rng = np.random.default_rng(seed)
     kept: list[Key] = []
     seen = 0
-    for page in pages(connection, source.name, source.pk, [source.pk]):
+    for page in pages(connection, source.name, source.pk, []):
         for row in page:  # reservoir sampling: the n-th key takes the place of one of the others with odds rows / n
             seen += 1
             if len(kept) < rows:
@@ -228,40 +164,36 @@ def sample(connection: Connection, source: Source, rows: int, *, seed: int = 0) 
     return sorted(kept)
 
 
-def fetch(connection: Connection, source: Source, keys: Sequence[Key], *, vector_field: str = "") -> Chunk:
-    """The rows of ``source`` with these ``keys``, in the order that Milvus gives; missing ones are left out.
+def fetch(
+    connection: Connection, source: Source, keys: Sequence[Key], *, vector_field: str = "", fields: Sequence[str] = ()
+) -> Chunk:
+    """The rows of ``source`` with these ``keys``, in the order that Milvus gives.
+
+    Missing ones are left out, and so are those that Milvus Lite cannot be asked for.
 
     Args:
         connection: To Milvus.
         source: The collection.
         keys: Primary keys.
         vector_field: Another vector field than the source's own.
+        fields: Other fields to read.
     """
     field = vector_field or source.vector_field
-    width = int(source.fields[field]["params"]["dim"])
-    step = min(4096, rows_per_call(connection, 4 * width))
-    found: list[Key] = []
-    parts = [np.empty((0, width), dtype=np.float32)]
-    for start in range(0, len(keys), step):
-        page = connection.call(
-            f"reading {source.name!r}",
-            "query",
-            source.name,
-            filter=one_of(source.pk, keys[start : start + step]),
-            output_fields=[source.pk, field],
-            consistency_level="Strong",
-            strict_float32=True,
-        )
-        found += [row[source.pk] for row in page]
-        parts.append(decode([row[field] for row in page], source.fields[field]["type"].name, width))
-    return Chunk(found, np.concatenate(parts), [{}] * len(found))
+    sizes = {field: source.width_of(field) * _KINDS[source.kind_of(field)]}
+    reading = Reading(source.name, source.pk, connection.lite, (field, *fields), sizes)
+    known = [key for key in keys if is_quotable(key, lite=connection.lite)]
+    page = connection.run(rows_by_key(reading, known), Consistency("Strong"))
+    return to_chunk(page, source, fields, field)
 
 
-def to_chunk(page: Sequence[Mapping[str, Any]], source: Source, fields: Sequence[str] = ()) -> Chunk:
+def to_chunk(
+    page: Sequence[Mapping[str, Any]], source: Source, fields: Sequence[str] = (), vector_field: str = ""
+) -> Chunk:
     """Rows of a query as a chunk."""
+    field = vector_field or source.vector_field
     return Chunk(
         [row[source.pk] for row in page],
-        decode([row[source.vector_field] for row in page], source.kind, source.width),
+        decode([row[field] for row in page], source.kind_of(field), source.width_of(field)),
         [{name: row[name] for name in fields} for row in page],
     )
 

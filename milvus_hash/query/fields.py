@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from milvus_hash.errors import InputError
+from milvus_hash.errors import AnswerTooLarge, InputError
 from milvus_hash.query.hits import Hit
 from milvus_hash.query.target import MAX_LIMIT, Target
 from milvus_hash.store.call import Call, Steps
@@ -79,7 +79,10 @@ def _in_any_row(target: Target, name: str) -> Steps[bool]:
     doing = f"looking for a field {name!r} in {target.name!r}"
     any_row = {"collection_name": target.name, "filter": f'{target.pk} > ""'}
     if target.lite:  # which has no `exists`
-        rows = yield Call(doing, "query", {**any_row, "output_fields": ["$meta"], "limit": MAX_LIMIT})
+        try:
+            rows = yield Call(doing, "query", {**any_row, "output_fields": ["$meta"], "limit": MAX_LIMIT})
+        except AnswerTooLarge:
+            return True
         return not 0 < len(rows) < MAX_LIMIT or any(name in row for row in rows)
     having = {**any_row, "filter": f"exists {name}", "output_fields": [target.pk], "limit": 1}
     return bool((yield Call(doing, "query", having))) or not (yield Call(doing, "query", {**any_row, "limit": 1}))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from milvus_hash.errors import InputError, StoreError
+from milvus_hash.query.quoting import as_lite_reads
 from milvus_hash.query.target import Target
 from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.schema import MODALITIES
@@ -50,16 +49,20 @@ def rows_of_modality(target: Target, modality: str | None, condition: str) -> di
     return {"filter": condition, "partition_names": [modality]}
 
 
-def check_condition(condition: str) -> str:
+def check_condition(condition: str, *, lite: bool = False) -> str:
     """The user's ``condition``, stripped, once it is sure that it can be put into parentheses.
+
+    Args:
+        condition: A Milvus expression, or nothing.
+        lite: Whether it is for Milvus Lite, which is told of escapes in texts what a server knows by itself.
 
     Raises:
         InputError: Parentheses, brackets and quotes do not pair up: it could leave its parentheses, and Milvus Lite
-            guesses what is missing.
+            guesses what is missing. Or it has a text that Milvus Lite cannot read.
     """
     if not _balanced(condition):
         raise InputError(f"filter {condition!r}: a parenthesis, bracket or quote is missing")
-    return condition.strip()
+    return as_lite_reads(condition.strip()) if lite else condition.strip()
 
 
 def _balanced(condition: str) -> bool:
@@ -109,23 +112,3 @@ def both(first: str, second: str) -> str:
         '(pk > 7) and (year == 3 or year == 4)'
     """
     return f"({first}) and ({second})" if first and second else first or second
-
-
-def one_of(pk: str, keys: Iterable[str | int]) -> str:
-    r"""A filter for the rows with these primary keys; pymilvus' own ``ids=`` does not escape quotes.
-
-    Example:
-        >>> one_of("pk", ["a", 'b"'])
-        'pk in ["a", "b\\""]'
-    """
-    return f"{pk} in [{', '.join(map(quoted, keys))}]"
-
-
-def quoted(value: str | int) -> str:
-    r"""A value as Milvus' expressions write it.
-
-    Example:
-        >>> quoted(7), quoted('a "b"')
-        ('7', '"a \\"b\\""')
-    """
-    return json.dumps(value, ensure_ascii=False)

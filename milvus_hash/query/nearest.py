@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milvus_hash.codes import Codes
+from milvus_hash.errors import AnswerTooLarge
 from milvus_hash.query.filters import both, rows_of_modality
-from milvus_hash.query.target import CODE, Row, Scope, Target, to_rows
+from milvus_hash.query.stored import with_fields
+from milvus_hash.query.target import CODE, MAX_LIMIT, Row, Scope, Target, to_rows
 from milvus_hash.store.call import Call, Steps
 
 _ROWS_PER_CALL = 100_000  # of all queries in one call together
+_BYTES_PER_CALL = 16_000_000  # of their codes
 
 
 def nearest(
@@ -24,13 +27,36 @@ def nearest(
     Rows are ordered by distance; which of several rows at the last distance are among them is up to Milvus.
     """
     found: list[list[Row]] = []
-    step = max(1, _ROWS_PER_CALL // (limit + offset))
+    step = max(1, min(_ROWS_PER_CALL // (limit + offset), _BYTES_PER_CALL // (target.bits // 8), MAX_LIMIT))
     for start in range(0, len(codes), step):
         data = [code.tobytes() for code in codes[start : start + step]]
-        arguments = search_arguments(target, scope, limit=limit, offset=offset)
-        answer = yield search_call(target, scope, {"data": data, **arguments})
-        found += [to_rows(rows) for rows in answer]
+        found += yield from search(target, scope, data, search_arguments(target, scope, limit=limit, offset=offset))
     return found
+
+
+def search(target: Target, scope: Scope, data: Sequence[bytes], arguments: dict[str, Any]) -> Steps[list[list[Row]]]:
+    """The rows that a search finds for each code of ``data``, in Milvus' order.
+
+    Where the answer would be too large, the rows come first and their fields afterwards, then fewer questions at once.
+
+    Raises:
+        AnswerTooLarge: The keys alone of one question's rows are too much.
+        StoreError: Milvus failed.
+    """
+    doing = f"the filter {scope.filter!r} on" if scope.filter else "searching"
+    names = arguments["output_fields"]
+    try:
+        answer = yield Call(f"{doing} {target.name!r}", "search", {"data": data, **arguments})
+        return [to_rows(rows) for rows in answer]
+    except AnswerTooLarge:
+        if not names and len(data) == 1:
+            raise
+    if names:
+        found = yield from search(target, scope, data, {**arguments, "output_fields": []})
+        return (yield from with_fields(target, found, names))
+    half = len(data) // 2
+    first = yield from search(target, scope, data[:half], arguments)
+    return first + (yield from search(target, scope, data[half:], arguments))
 
 
 def search_arguments(
@@ -66,9 +92,3 @@ def search_arguments(
     if scope.filter_params:
         arguments["filter_params"] = dict(scope.filter_params)
     return arguments
-
-
-def search_call(target: Target, scope: Scope, arguments: dict[str, Any]) -> Call:
-    """The search as a call whose error names the filter, where there is one."""
-    doing = f"the filter {scope.filter!r} on" if scope.filter else "searching"
-    return Call(f"{doing} {target.name!r}", "search", arguments)

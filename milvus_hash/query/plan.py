@@ -78,7 +78,7 @@ def find(
     asked = [check_query(query, target.bits).code for query in queries]
     if options.rescore:
         check_rescoring(options.oversample, queries)
-    scope = _scope(options, fields)
+    scope = _scope(target, options, fields)
     if options.filter_params is not None:
         yield from check_templates(target)
     if not asked:
@@ -127,7 +127,7 @@ def find_within(
     if isinstance(radius, bool) or not hasattr(radius, "__index__") or not 0 <= radius <= target.bits:
         raise InputError(f"radius={radius!r}: an integer from 0 to {target.bits}, the bits of a code, is needed")
     code = check_query(query, target.bits).code.tobytes()
-    scope = _scope(options, fields)
+    scope = _scope(target, options, fields)
     if options.filter_params is not None:
         yield from check_templates(target)
     rows = yield from within(target, code, scope, most=int(radius))
@@ -144,11 +144,11 @@ def _without_absent(answers: list[list[Hit]], fields: Mapping[str, type]) -> lis
     return answers
 
 
-def _scope(options: Options, fields: Collection[str]) -> Scope:
+def _scope(target: Target, options: Options, fields: Collection[str]) -> Scope:
     names = options.output_fields
     check_output_names(names, fields)
     return Scope(
-        filter=check_condition(options.filter),
+        filter=check_condition(options.filter, lite=target.lite),
         modality=check_modality(options.into),
         filter_params=options.filter_params,
         output_fields=(*fields, "$meta") if names is None else tuple(names),

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from milvus_hash.errors import InputError
 from milvus_hash.query.filters import check_condition, check_modality, rows_of_modality
-from milvus_hash.query.stored import KEYS_PER_CALL
+from milvus_hash.query.stored import reading_of
 from milvus_hash.query.target import CODE, Target
+from milvus_hash.query.walk import all_rows, rows_by_key
 from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.rows import CodeRow, from_entity
 from milvus_hash.store.schema import encode_item, is_primary_key
@@ -30,11 +31,10 @@ def rows_of(
     wanted = [encode_item(item) + (f"#{modality}" if modality else "") for item in dict.fromkeys(items)]
     rows: list[CodeRow] = []
     for start in range(0, len(wanted), _ITEMS_PER_CALL):
-        # '$' follows '#', so this is "begins with PREFIX#"; like would take an encoded item's '%' as a wildcard
         some = wanted[start : start + _ITEMS_PER_CALL]
+        # '$' follows '#', so this is "begins with PREFIX#"; like would take an encoded item's '%' as a wildcard
         ranges = " or ".join(f'(pk >= "{prefix}#" and pk < "{prefix}$")' for prefix in some)
-        arguments = {"collection_name": target.name, "filter": ranges, "output_fields": [CODE, *fields, "$meta"]}
-        found = yield Call(f"reading {target.name!r}", "query", arguments)
+        found = yield from all_rows(reading_of(target, CODE, *fields, "$meta", where=ranges))
         rows += [from_entity(row, fields) for row in found]
     return sorted(rows, key=lambda row: (row.item, row.modality, row.ordinal))
 
@@ -49,13 +49,7 @@ def existing(target: Target, pks: Iterable[str]) -> Steps[set[str]]:
     keys = list(dict.fromkeys(pks))
     if odd := next((key for key in keys if not is_primary_key(key)), None):
         raise InputError(f"{odd!r} is not a primary key; make one with primary_key(item, modality, ordinal)")
-    found: set[str] = set()
-    for start in range(0, len(keys), KEYS_PER_CALL):
-        some = keys[start : start + KEYS_PER_CALL]
-        arguments = {"collection_name": target.name, "ids": some, "output_fields": ["pk"]}
-        answer = yield Call(f"reading {target.name!r}", "query", arguments)
-        found.update(row["pk"] for row in answer)
-    return found
+    return {row["pk"] for row in (yield from rows_by_key(reading_of(target), keys))}
 
 
 def count(target: Target, modality: str | None, condition: str) -> Steps[int]:
@@ -65,7 +59,7 @@ def count(target: Target, modality: str | None, condition: str) -> Steps[int]:
         InputError: The modality is unknown.
         StoreError: Milvus failed, or refused the condition.
     """
-    rows = rows_of_modality(target, modality, check_condition(condition))
+    rows = rows_of_modality(target, modality, check_condition(condition, lite=target.lite))
     counting = {"collection_name": target.name}
     if target.lite:
         any_row = {**counting, "filter": "", "limit": 1}

@@ -1,16 +1,13 @@
-"""The stored codes of known rows."""
+"""The stored codes and fields of known rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from milvus_hash.query.filters import one_of
 from milvus_hash.query.target import CODE, Key, Row, Scope, Target
-from milvus_hash.store.call import Call, Steps
-
-KEYS_PER_CALL = 8192
-"""Primary keys in one query: below the 16,384 rows that it may return."""
+from milvus_hash.query.walk import Reading, rows_by_key
+from milvus_hash.store.call import Steps
 
 
 def with_codes(target: Target, scope: Scope) -> Scope:
@@ -21,23 +18,30 @@ def with_codes(target: Target, scope: Scope) -> Scope:
 def codes_of(target: Target, found: Sequence[Sequence[Row]]) -> Steps[dict[Key, bytes]]:
     """The codes ``bits // 8`` bytes by primary key of rows that a search in a scope :func:`with_codes` found.
 
-    A server returned them with the rows, which is quicker than a second call. Milvus Lite is asked, and has none of
+    A server returned them with the rows, which is quicker than a second call. Milvus Lite is asked. There are none of
     rows that were deleted meanwhile.
     """
     if not target.lite:
-        return {row.pk: as_bytes(row.fields[CODE]) for rows in found for row in rows}
-    keys = list(dict.fromkeys(row.pk for rows in found for row in rows))
-    codes: dict[Key, bytes] = {}
-    for start in range(0, len(keys), KEYS_PER_CALL):
-        some = keys[start : start + KEYS_PER_CALL]
-        arguments = {
-            "collection_name": target.name,
-            "filter": one_of(target.pk, some),
-            "output_fields": [target.pk, CODE],
-        }
-        answer = yield Call(f"reading codes of {target.name!r}", "query", arguments)
-        codes |= {row[target.pk]: as_bytes(row[CODE]) for row in answer}
-    return codes
+        return {row.pk: as_bytes(row.fields[CODE]) for rows in found for row in rows if CODE in row.fields}
+    answer = yield from rows_by_key(reading_of(target, CODE), _keys(found))
+    return {row[target.pk]: as_bytes(row[CODE]) for row in answer}
+
+
+def with_fields(target: Target, found: Sequence[Sequence[Row]], names: Sequence[str]) -> Steps[list[list[Row]]]:
+    """Rows that were found, with fields that were too large to come with them; deleted rows have none any more."""
+    answer = yield from rows_by_key(reading_of(target, *names), _keys(found))
+    hidden = {target.pk}.difference(names)
+    fields = {row[target.pk]: {name: row[name] for name in row if name not in hidden} for row in answer}
+    return [[row._replace(fields=fields.get(row.pk, {})) for row in rows] for rows in found]
+
+
+def _keys(found: Sequence[Sequence[Row]]) -> list[Key]:
+    return list(dict.fromkeys(row.pk for rows in found for row in rows))
+
+
+def reading_of(target: Target, *names: str, where: str = "") -> Reading:
+    """What to read of the target's rows."""
+    return Reading(target.name, target.pk, target.lite, names, {CODE: target.bits // 8}, where)
 
 
 def as_bytes(code: bytes | list[bytes]) -> bytes:

@@ -19,9 +19,10 @@ import numpy as np
 
 from milvus_hash.codes import Codes
 from milvus_hash.errors import StoreError
-from milvus_hash.query.filters import both, quoted
-from milvus_hash.query.nearest import nearest, search_arguments, search_call
-from milvus_hash.query.target import MAX_LIMIT, Key, Row, Scope, Target, to_rows
+from milvus_hash.query.filters import both
+from milvus_hash.query.nearest import nearest, search, search_arguments
+from milvus_hash.query.quoting import is_quotable, quoted
+from milvus_hash.query.target import MAX_LIMIT, Key, Row, Scope, Target
 from milvus_hash.store.call import Steps
 
 _FIRST = 1024  # rows first asked for where a search cannot be bounded: more than most radii have, and quick to read
@@ -40,7 +41,7 @@ def within(target: Target, code: bytes, scope: Scope, *, least: int = 0, most: i
     parts: list[tuple[int, Key | None, Key | None]] = [(least, None, None)]  # from this distance, between these keys
     while parts:
         least, low, high = parts.pop()
-        some = replace(scope, where=both(_between(target.pk, low, high), scope.where), params=target.exact_params)
+        some = replace(scope, where=both(_between(target, low, high), scope.where), params=target.exact_params)
         if ranges:
             rows, complete = yield from _range(target, code, some, least, most)
         else:
@@ -53,7 +54,7 @@ def within(target: Target, code: bytes, scope: Scope, *, least: int = 0, most: i
             found += [row for row in rows if row.distance < last]  # all of them, for it gives the nearest
             parts.append((last, low, high))
         else:
-            middle = _middle(target, rows)
+            middle = _middle(target, rows, low)
             parts += [(least, middle, high), (least, low, middle)]
     return _in_order(found)
 
@@ -91,8 +92,7 @@ def _refuse_inexact(target: Target) -> None:
 def _range(target: Target, code: bytes, scope: Scope, least: int, most: int) -> Steps[tuple[list[Row], bool]]:
     """The nearest rows in the range, by distance, and whether they are all."""
     arguments = search_arguments(target, scope, limit=MAX_LIMIT, bounds=(least, most))
-    answer = yield search_call(target, scope, {"data": [code], **arguments})
-    rows = to_rows(answer[0])
+    (rows,) = yield from search(target, scope, [code], arguments)
     return sorted(rows, key=lambda row: row.distance), len(rows) < MAX_LIMIT
 
 
@@ -106,21 +106,25 @@ def _top(target: Target, code: bytes, scope: Scope, most: int, limits: Sequence[
     return rows, complete
 
 
-def _between(pk: str, low: Key | None, high: Key | None) -> str:
-    return both("" if low is None else f"{pk} >= {quoted(low)}", "" if high is None else f"{pk} < {quoted(high)}")
+def _between(target: Target, low: Key | None, high: Key | None) -> str:
+    bounds = ((">=", low), ("<", high))
+    return " and ".join(
+        f"{target.pk} {sign} {quoted(key, lite=target.lite)}" for sign, key in bounds if key is not None
+    )
 
 
-def _middle(target: Target, rows: list[Row]) -> Key:
-    """A primary key with some of ``rows`` below it and some not.
+def _middle(target: Target, rows: list[Row], low: Key | None) -> Key:
+    """A primary key above ``low`` with some of ``rows`` below it and some not.
 
     Raises:
-        StoreError: All keys have control characters, which Milvus Lite cannot read in a filter.
+        StoreError: There is none: all keys are ones that no filter can name, or Milvus took no notice of ``low``.
     """
-    keys = sorted((row.pk for row in rows), key=lambda pk: (pk,))[1:]
-    keys = [key for key in keys if isinstance(key, int) or key.isprintable()]
-    if not keys:
-        raise StoreError(f"{target.name!r} has over {MAX_LIMIT} rows there, whose primary keys are not printable")
-    return keys[len(keys) // 2]
+    keys = sorted({row.pk for row in rows}, key=lambda pk: (pk,))[1:]
+    keys = [key for key in keys if is_quotable(key, lite=target.lite)]
+    middle = keys[len(keys) // 2] if keys else None
+    if middle is None or (low is not None and (middle,) <= (low,)):
+        raise StoreError(f"{target.name!r} has over {MAX_LIMIT} rows there, which their primary keys do not tell apart")
+    return middle
 
 
 def _in_order(rows: list[Row]) -> list[Row]:

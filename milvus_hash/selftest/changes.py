@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from milvus_hash.collection import HashCollection
 from milvus_hash.errors import StoreError
-from milvus_hash.query.filters import one_of
+from milvus_hash.query.quoting import one_of
 from milvus_hash.selftest import reads
 from milvus_hash.selftest.bench import Bench
 from milvus_hash.selftest.step import NotAvailable, Wrong, expect
@@ -58,7 +58,8 @@ def replaced(bench: Bench) -> str:
 def deleted(bench: Bench) -> str:
     """Deleted rows are gone, before and after a flush."""
     gone = bench.of("image")[100:200]
-    some = one_of("pk", [primary_key(row.item, "image", 0) for row in gone])
+    keys = [primary_key(row.item, "image", 0) for row in gone]
+    some = one_of("pk", keys, lite=bench.connection.lite)
     bench.connection.call("deleting rows", "delete", bench.name, filter=some)
     for row in gone:
         del bench.rows[row.item, "image"]

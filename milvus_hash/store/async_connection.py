@@ -11,6 +11,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from milvus_hash.errors import AnswerTooLarge
 from milvus_hash.store.call import Call, Result, Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
@@ -58,7 +59,11 @@ class AsyncConnection:
             call = next(steps)
             while True:
                 writes, level = consistency.writes, {"consistency_level": consistency.level} if call.read else {}
-                answer = await self._call(call, level)
+                try:
+                    answer = await self._call(call, level)
+                except AnswerTooLarge as error:  # the steps may ask for it in parts
+                    call = steps.throw(error)
+                    continue
                 if call.read:
                     consistency.has_read(writes)
                 call = steps.send(answer)

@@ -1,7 +1,8 @@
 """What is asked of Milvus, apart from how it is sent.
 
 An operation that needs Milvus is a generator: it yields a :class:`Call`, is sent the answer, and returns its result.
-It neither blocks nor awaits, so that the blocking and the asyncio client run the same steps.
+It neither blocks nor awaits, so that the blocking and the asyncio client run the same steps. An answer that is too
+large is thrown into it as ``AnswerTooLarge``, so that it can ask for parts; any other failure ends it.
 """
 
 from __future__ import annotations

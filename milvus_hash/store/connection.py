@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from milvus_hash.errors import AnswerTooLarge
 from milvus_hash.store import clients, lite
 from milvus_hash.store.address import DEFAULT_URI, Address
 from milvus_hash.store.call import Result, Steps
@@ -116,7 +117,11 @@ class Connection:
             call = next(steps)
             while True:
                 writes, level = consistency.writes, {"consistency_level": consistency.level} if call.read else {}
-                answer = self.call(call.doing, call.method, **call.kwargs, **level)
+                try:
+                    answer = self.call(call.doing, call.method, **call.kwargs, **level)
+                except AnswerTooLarge as error:  # the steps may ask for it in parts
+                    call = steps.throw(error)
+                    continue
                 if call.read:
                     consistency.has_read(writes)
                 call = steps.send(answer)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
-from milvus_hash.errors import StoreError
+from milvus_hash.errors import AnswerTooLarge, StoreError
 from milvus_hash.store.proxy import proxy_hint
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ _LONGEST_PAUSE = 1.0
 _NOT_FOUND = 100  # error codes of Milvus
 _NOT_LOADED = 101
 _UNAVAILABLE = 2  # also pymilvus' own code for a server that it cannot reach
+# gRPC's words, those of a server's own limit, and those of Milvus Lite
+_TOO_LARGE = re.compile(r"message larger than max|exceeds? the (?:maxOutputSize|limit size)", re.IGNORECASE)
 _RIGHT = re.compile(r"Privilege(\w+): permission deny")
 
 
@@ -109,7 +111,8 @@ def failed(address: Address, doing: str, error: Exception, timeout: float, *, lo
     """
     said = f"{doing} in {address.shown} failed: {_text(error)}"
     hints = _advice(error, timeout, loading=loading), _proxy(address, error)
-    return StoreError(address.masked("; ".join(filter(None, (said, *hints)))))
+    kind = AnswerTooLarge if _TOO_LARGE.search(_text(error)) else StoreError
+    return kind(address.masked("; ".join(filter(None, (said, *hints)))))
 
 
 def refused(address: Address, error: Exception) -> StoreError:
@@ -147,6 +150,8 @@ def _advice(error: Exception, timeout: float, *, loading: bool = False) -> str:
         return "it was dropped or renamed meanwhile: open another one or make it again"
     if loading:
         return f"the server is still loading it after {timeout:g} s, as after a restart: try again later"
+    if _TOO_LARGE.search(_text(error)):
+        return "ask for fewer rows or fields at once"
     if is_not_loaded(error):
         return "it was released from the server's memory meanwhile: open it again, which loads it"
     return ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from milvus_hash.query.filters import both, quoted
+from milvus_hash.query.filters import both
+from milvus_hash.query.quoting import quoted
 from milvus_hash.query.stored import as_bytes
 from milvus_hash.query.target import CODE, Key, Target
 from milvus_hash.store.call import Call, Steps
@@ -31,7 +32,7 @@ def sample(target: Target, where: str, count: int, seed: int = 0) -> Steps[dict[
     idle = 0
     while found and len(found) < count and idle < _PATIENCE:
         start = _random_text([str(key) for key in found], beyond, rng)
-        page = yield from _page(target, both(f"{target.pk} >= {quoted(start)}", where), _PAGE)
+        page = yield from _page(target, both(f"{target.pk} >= {quoted(start, lite=target.lite)}", where), _PAGE)
         if not page:
             beyond = start
         fresh = [key for key in page if key not in found]

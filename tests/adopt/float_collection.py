@@ -8,10 +8,19 @@ from itertools import count
 from typing import Any
 
 import numpy as np
+import pytest
 from pymilvus import DataType, MilvusClient
+
+from milvus_hash.query import walk
 
 WIDTH = 64
 _numbers = count(1)
+
+
+def small_pages(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Let walks read pages of about ``size`` bytes, so that some hundred rows take several."""
+    for name in ("_FIRST_BYTES", "_BYTES_PER_CALL", "_LITE_BYTES_PER_CALL"):
+        monkeypatch.setattr(walk, name, size)
 
 
 def clustered(rows: int, *, width: int = WIDTH, seed: int = 0) -> np.ndarray:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from float_collection import WIDTH, clustered, float_collection
+from float_collection import WIDTH, clustered, float_collection, small_pages
 from pymilvus import DataType, MilvusClient
 
-from milvus_hash.adopt import source as sources
 from milvus_hash.adopt.source import decode, fetch, look, sample, walk
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.store.connection import Connection
@@ -21,8 +20,7 @@ def connection(backend):
 
 
 def test_a_walk_gives_every_row_in_the_order_of_the_keys(floats, connection, monkeypatch):
-    monkeypatch.setattr(sources, "_BYTES_PER_CALL", 40_000)
-    monkeypatch.setattr(sources, "_LITE_BYTES_PER_CALL", 40_000)
+    small_pages(monkeypatch, 40_000)
     found = look(connection, floats.name, "vector")
     assert (found.pk, found.kind, found.width, found.metric, found.row_bytes) == (
         "id",
@@ -31,7 +29,7 @@ def test_a_walk_gives_every_row_in_the_order_of_the_keys(floats, connection, mon
         "COSINE",
         256,
     )
-    chunks = list(walk(connection, found, fields=["price", "name"], texts=["name"]))
+    chunks = list(walk(connection, found, fields=["price", "name"]))
     assert len(chunks) > 3
     assert [key for chunk in chunks for key in chunk.keys] == list(range(10, 6010, 10))
     np.testing.assert_array_equal(np.concatenate([chunk.vectors for chunk in chunks]), clustered(600))
@@ -40,8 +38,7 @@ def test_a_walk_gives_every_row_in_the_order_of_the_keys(floats, connection, mon
 
 
 def test_text_keys_are_walked_in_the_order_of_their_utf8_bytes(backend, connection, monkeypatch):
-    monkeypatch.setattr(sources, "_BYTES_PER_CALL", 4_000)
-    monkeypatch.setattr(sources, "_LITE_BYTES_PER_CALL", 4_000)
+    small_pages(monkeypatch, 4_000)
     keys = [f"{start}{number}" for start in "aÄ日😀 " for number in range(20)]
     if not connection.lite:
         keys += ['a"b', "it's", "back\\slash", "new\nline", "a) or (id > "]

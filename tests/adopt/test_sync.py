@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from float_collection import clustered
+from float_collection import clustered, float_collection, small_pages
 
-from milvus_hash.adopt import Changes, adopt, merge, sync
-from milvus_hash.adopt import source as sources
+from milvus_hash.adopt import AdoptedCollection, Changes, adopt, merge, sync
+from milvus_hash.adopt.source import Chunk
 from milvus_hash.errors import StoreError
 from milvus_hash.store.connection import Connection
 
 
 @pytest.fixture(autouse=True)
-def small_pages(monkeypatch):
+def several_pages(monkeypatch):
     """So that 600 rows take several pages."""
-    monkeypatch.setattr(sources, "_BYTES_PER_CALL", 60_000)
-    monkeypatch.setattr(sources, "_LITE_BYTES_PER_CALL", 60_000)
+    small_pages(monkeypatch, 60_000)
 
 
 def codes_of(encoder, vectors):
@@ -115,3 +114,52 @@ def test_texts_of_any_length_are_copied(lite_floats, vector_bundle, monkeypatch)
     assert {key: name for key, (_, name) in lite_floats.stored_codes("name").items()} == {
         row["id"]: row["name"] for row in rows
     }
+
+
+def test_nothing_is_deleted_that_the_source_still_has(lite_floats, vector_bundle, vector_encoder, monkeypatch):
+    """Even where a walk over the source misses rows, as one did where a segment ended."""
+    options = {"collection": lite_floats.codes, "bundle_path": vector_bundle, "fields": ["price"]}
+    adopt(lite_floats.name, "vector", **options, uri=lite_floats.uri)
+    whole = merge.walk
+
+    def with_gaps(*args, **kwargs):
+        for chunk in list(whole(*args, **kwargs))[:-1]:
+            some = slice(None, None, 2)
+            yield Chunk(chunk.keys[some], chunk.vectors[some], chunk.fields[some])
+
+    lite_floats.delete([20, 5990])
+    lite_floats.put([40, 6000], -clustered(2), [3, 599])
+    with monkeypatch.context() as patch:
+        patch.setattr(merge, "walk", with_gaps)
+        found = sync(lite_floats.codes, vector_encoder, uri=lite_floats.uri)
+    assert found == Changes(changed=2, deleted=2, unchanged=596)
+    assert sync(lite_floats.codes, vector_encoder, uri=lite_floats.uri) == Changes(unchanged=598)
+
+
+def test_keys_with_any_characters_are_adopted_found_and_deleted(backend, vector_bundle, vector_encoder, monkeypatch):
+    keys = [f"a{chr(number)}b" for number in [*range(1, 48), 92, 127, 128, 0x2028]]
+    keys += ["\\", "\\n", '"', "%", "\r\n", "z\r", "z\r\r"]
+    with float_collection(backend, text_keys=True) as made:
+        rows = [
+            {"id": key, "vector": vector, "price": 0, "name": ""}
+            for key, vector in zip(keys, clustered(len(keys)), strict=True)
+        ]
+        made.client.insert(made.name, rows)  # an upsert on Milvus Lite would read a quote as SQL
+        rejects = []
+        options = {"collection": made.codes, "bundle_path": vector_bundle, "uri": backend}
+        for size in (3_000, 60_000):  # pages of nine rows, and one page
+            small_pages(monkeypatch, size)
+            adopt(made.name, "vector", **options, on_reject=rejects.append)
+            left = [key for key in keys if key not in {reject.id for reject in rejects}]
+            assert set(made.stored_codes()) == set(left)
+            assert sync(made.codes, vector_encoder, uri=backend) == Changes(
+                unchanged=len(left), rejected=len(keys) - len(left)
+            )
+        odd = {"a\rb", "a'b", "z\r", "z\r\r"} if backend.endswith(".db") else set()
+        assert {reject.id for reject in rejects} == odd
+        with AdoptedCollection.open(made.codes, vector_encoder, uri=backend) as adopted:
+            answers = adopted.search_many(clustered(len(keys)), limit=1)
+        assert [hits[0].pk for key, hits in zip(keys, answers, strict=True) if key in left] == left
+        made.client.delete(made.name, filter='id != "a!b"')
+        assert sync(made.codes, vector_encoder, uri=backend).deleted == len(left) - 1
+        assert set(made.stored_codes()) == {"a!b"}

@@ -21,8 +21,9 @@ import numpy as np
 from backends import BACKENDS, backend_uri, clustered_codes, encoder_of, interleaved, median_ratio, settle
 
 from milvus_hash import CodeRow, Encoder, HashCollection
-from milvus_hash.query.filters import one_of, rows_of_modality
+from milvus_hash.query.filters import rows_of_modality
 from milvus_hash.query.question import Query
+from milvus_hash.query.quoting import one_of
 
 Call: TypeAlias = Callable[[int], object]
 
@@ -62,7 +63,7 @@ def pairs(collection: HashCollection, codes: list[bytes], queries: list[Query]) 
         keys = [key for key, _, _ in bare(repeat, limit=LIMIT * OVERSAMPLE)]
         found = client.query(
             collection.name,
-            filter=one_of("pk", keys),
+            filter=one_of("pk", keys, lite=True),
             output_fields=["pk", "code"],
             consistency_level="Session",
             timeout=30,
