@@ -130,7 +130,8 @@ def opened(source: str | Path | bytes, name: str) -> Iterator[Film]:
         check_file(source, name, "video")
         # absolute: never taken for a protocol
         where = io.BytesIO(source) if isinstance(source, bytes) else str(Path(source).absolute())
-        container = av.open(where, options=_OPTIONS, metadata_errors="replace")
+        # not `options`: those are for the streams, too, and PyAV before 18 crashes where a format finds them late (FLV)
+        container = av.open(where, container_options=_OPTIONS, metadata_errors="replace")
     with container:
         stream = container.streams.best("video")
         if stream is None:
