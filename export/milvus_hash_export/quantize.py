@@ -14,8 +14,8 @@ EfficientNet-Lite0 it ran at 0.6 of the speed and lost three times as many bits.
   once on opening: a quarter of the size, arithmetic in float32;
 - everything behind the embedding (the hash layers) is stored as float16: there a small error turns into a bit.
 
-Weights that are multiplied in int8 use seven of its bits: processors without VNNI instructions add two products in 16
-bits, which overflows with eight, so that the same graph would give other codes there.
+Both factors of a product in int8 are unsigned. With signed weights, processors without VNNI instructions add two
+products in 16 bits, which overflows: the same graph would give other codes there.
 """
 
 from __future__ import annotations
@@ -87,7 +87,11 @@ def _quantized(model: onnx.ModelProto, calibration: Iterable[Feed] | None) -> on
     if any(node.op_type == "Softmax" for node in model.graph.node):
         matrices = [node.name for node in _weighted(model.graph, "MatMul") if node.name not in _head(model.graph)]
         model = _rewritten(
-            model, quantization.quantize_dynamic, nodes_to_quantize=matrices, per_channel=True, reduce_range=True
+            model,
+            quantization.quantize_dynamic,
+            nodes_to_quantize=matrices,
+            per_channel=True,
+            weight_type=quantization.QuantType.QUInt8,
         )
     if calibration is not None and (convolutional := _convolutional(model.graph)):
         model = _rewritten(
@@ -96,9 +100,9 @@ def _quantized(model: onnx.ModelProto, calibration: Iterable[Feed] | None) -> on
             _Reader(calibration),
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=True,
-            reduce_range=True,
             activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
+            weight_type=quantization.QuantType.QUInt8,
+            extra_options={"WeightSymmetric": True},  # onnxruntime takes one zero point for all channels
             nodes_to_quantize=convolutional,
             op_types_to_quantize=_STATIC,
         )
