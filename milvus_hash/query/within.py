@@ -54,7 +54,7 @@ def within(target: Target, code: bytes, scope: Scope, *, least: int = 0, most: i
             found += [row for row in rows if row.distance < last]  # all of them, for it gives the nearest
             parts.append((last, low, high))
         else:
-            middle = _middle(target, rows, low)
+            middle = _middle(target, rows, low, high)
             parts += [(least, middle, high), (least, low, middle)]
     return _in_order(found)
 
@@ -113,16 +113,16 @@ def _between(target: Target, low: Key | None, high: Key | None) -> str:
     )
 
 
-def _middle(target: Target, rows: list[Row], low: Key | None) -> Key:
-    """A primary key above ``low`` with some of ``rows`` below it and some not.
+def _middle(target: Target, rows: list[Row], low: Key | None, high: Key | None) -> Key:
+    """A primary key between ``low`` and ``high`` with some of ``rows`` below it and some not.
 
     Raises:
-        StoreError: There is none: all keys are ones that no filter can name, or Milvus took no notice of ``low``.
+        StoreError: There is none: all keys are ones that no filter can name, or Milvus took no notice of the bounds.
     """
     keys = sorted({row.pk for row in rows}, key=lambda pk: (pk,))[1:]
     keys = [key for key in keys if is_quotable(key, lite=target.lite)]
     middle = keys[len(keys) // 2] if keys else None
-    if middle is None or (low is not None and (middle,) <= (low,)):
+    if middle is None or (low is not None and (middle,) <= (low,)) or (high is not None and (middle,) >= (high,)):
         raise StoreError(f"{target.name!r} has over {MAX_LIMIT} rows there, which their primary keys do not tell apart")
     return middle
 
