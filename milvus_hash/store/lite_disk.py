@@ -13,6 +13,7 @@ import os
 import sqlite3
 import tempfile
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -27,6 +28,8 @@ _JOURNAL_BYTES = 8192  # of pages that SQLite sets aside to delete one row, at m
 SPARE = 65_536
 """Bytes that anything new takes beside its rows."""
 
+_LOOKING_SECONDS = 2.0  # many times what SQLite takes to write the pages of a transaction
+_PAUSE_SECONDS = 0.01
 _FULL = (ENOSPC, EDQUOT, EFBIG)
 _CANNOT_RESERVE = (EINVAL, EOPNOTSUPP)
 
@@ -73,13 +76,23 @@ def has_room(path: Path, rows: Sequence[Mapping[str, Any]]) -> bool:
 def is_stored(path: Path, collection: str, key: object) -> bool:
     """Whether the file has a row of this primary key; the latest rows are looked at first.
 
-    The file is read as it lies there, without SQLite's locks, so that Milvus Lite is never refused its own.
+    The file is read as it lies there, without SQLite's locks, so that Milvus Lite is never refused its own. While it
+    writes for somebody else the file may be half old and half new: one look that finds nothing proves nothing.
     """
+    last_look = time.monotonic() + _LOOKING_SECONDS
+    while not _has_row(path, collection, key):
+        if time.monotonic() > last_look:
+            return False
+        time.sleep(_PAUSE_SECONDS)
+    return True
+
+
+def _has_row(path: Path, collection: str, key: object) -> bool:
     select = f'SELECT 1 FROM "{collection}" WHERE milvus_id = ? ORDER BY id DESC LIMIT 1'
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as file:
             return file.execute(select, (str(key),)).fetchone() is not None
-    except sqlite3.Error:  # removed, truncated or overwritten by something else
+    except sqlite3.Error:  # being written, or removed, truncated or overwritten by something else
         return False
 
 

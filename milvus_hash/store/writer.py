@@ -133,7 +133,7 @@ def upsert(
         try:
             connection.call(doing, "upsert", name, rows)
         except StoreError as error:
-            if lite_disk.is_stored(path, name, rows[-1][key]) or lite_disk.has_room(path, rows):
+            if lite_disk.has_room(path, rows) or lite_disk.is_stored(path, name, rows[-1][key]):
                 raise
             reason = str(error)
         else:

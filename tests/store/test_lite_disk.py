@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -202,6 +203,20 @@ def test_rows_of_several_threads_and_of_a_client_beside_them(lite_file, tiny_enc
         assert sum(written) == collection.count("image") == 600
         assert collection.count("text") == 20
         client.close()
+
+
+def test_a_file_that_is_half_written_for_somebody_else_is_looked_at_again(lite_file, tiny_encoder):
+    with HashCollection.create("c", tiny_encoder, uri=lite_file) as collection:
+        collection.add_codes(rows(500))
+    path = Path(lite_file)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+    assert not lite_disk._has_row(path, "c", primary_key("00499", "image", 0))
+    finished = Timer(0.3, path.write_bytes, [whole])
+    finished.start()
+    assert lite_disk.is_stored(path, "c", primary_key("00499", "image", 0))
+    assert not lite_disk.is_stored(path, "c", primary_key("00500", "image", 0))
+    finished.join()
 
 
 def test_add_by_the_sdk_raises_too(small_disk, tiny_encoder):
