@@ -104,7 +104,8 @@ def strips(picture: Image.Image, multiple: int = 1) -> Iterator[Image.Image]:
 
 def _numbers(picture: Image.Image, deep: Deep) -> NDArray[np.float64]:
     numbers = np.asarray(picture)
-    return (numbers.view(np.uint32) if deep.unsigned else numbers).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+        return (numbers.view(np.uint32) if deep.unsigned else numbers).astype(np.float64)
 
 
 def _deep_grey(picture: Image.Image, deep: Deep) -> Image.Image:

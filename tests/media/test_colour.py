@@ -56,11 +56,13 @@ def test_numbers_below_zero():
     assert np.unique(greys(tiff(np.full((9, 9), -5, np.float32)))).size == 1
 
 
+@pytest.mark.filterwarnings("error")
 def test_numbers_that_are_none():
     odd = RAMP.astype(np.float32)
     odd[0, :4] = np.nan, np.inf, -np.inf, np.finfo(np.float32).min
+    odd.view(np.uint32)[0, 4] = 0x7F800001  # a signalling NaN
     found = greys(tiff(odd))
-    assert found[0, :4].tolist() == [0, 255, 0, 0]
+    assert found[0, :5].tolist() == [0, 255, 0, 0, 0]
     assert abs(found[1:] - 255 * RAMP[1:]).max() <= 1
     assert not greys(tiff(np.full((9, 9), np.nan, np.float32))).any()
 
