@@ -160,6 +160,7 @@ def test_keys_with_any_characters_are_adopted_found_and_deleted(backend, vector_
         with AdoptedCollection.open(made.codes, vector_encoder, uri=backend) as adopted:
             answers = adopted.search_many(clustered(len(keys)), limit=1)
         assert [hits[0].pk for key, hits in zip(keys, answers, strict=True) if key in left] == left
-        made.client.delete(made.name, filter='id != "a!b"')
-        assert sync(made.codes, vector_encoder, uri=backend).deleted == len(left) - 1
-        assert set(made.stored_codes()) == {"a!b"}
+        kept = {"a!b", "a'b"}  # Milvus Lite would read the quote in a key that it deletes as SQL
+        made.client.delete(made.name, filter="""id not in ["a!b", "a'b"]""")
+        assert sync(made.codes, vector_encoder, uri=backend).deleted == len(set(left) - kept)
+        assert set(made.stored_codes()) == set(left) & kept
