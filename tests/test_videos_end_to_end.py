@@ -59,7 +59,7 @@ def test_clips_are_found_by_words_and_words_by_clips(filled, folder, video_encod
     sheet = tmp_path / "sheet.html"
     for name, suffix in FILMS.items():
         path = folder / "films" / f"{name}.{suffix}"
-        (first, *_) = hits(*filled, "--text", name, "--into", "video", "--sheet", sheet)
+        (first, *_) = hits(*filled, "--text", name, "--into", "video", "--sheet", sheet, "--pictures", folder)
         assert (first["item"], first["modality"], first["fields"]["path"]) == (f"films/{path.name}", "video", str(path))
         assert first["distance"] <= 2
         (first, *_) = hits(*filled, "--video", path, "--into", "text")

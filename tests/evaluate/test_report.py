@@ -113,7 +113,8 @@ def test_several_texts_are_several_queries(tiny_encoder, rows, tmp_path):
     write_manifest(path, captions)
     report = evaluate(tiny_encoder, path, bits=[64], ks=[1])
     assert {task.task: task.queries for task in report.tasks} == {"text->image": 2, "text->text": 2}
-    assert report.pairs == ()
+    (pairs,) = report.pairs
+    assert (pairs.task, pairs.queries, pairs.candidates, pairs.hit) == ("text->text", 2, 2, {1: 1.0})
 
 
 def test_unlabelled_items_leave_the_pairs(tiny_encoder, rows, tmp_path):

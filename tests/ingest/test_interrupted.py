@@ -29,11 +29,11 @@ from milvus_hash import collection
 from milvus_hash.cli import main
 from milvus_hash.ingest import pipeline
 
-def write(rows, width, send, *, at_once, write=collection.write):
+def write(rows, width, declared, send, *, at_once, write=collection.write):
     def sending(batch):
         send(batch)
         Path(os.environ["WRITTEN"]).touch()
-    return write(rows, width, sending, at_once=at_once)
+    return write(rows, width, declared, sending, at_once=at_once)
 
 collection.write = write
 pipeline._WRITE_AFTER = 0.2

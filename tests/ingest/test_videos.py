@@ -52,7 +52,7 @@ def bad_clips(folder, good):
         "noise.mp4": (bytes(range(256)) * 20, "not a video that can be read"),
         "cut.mkv": ((good / "blue.mkv").read_bytes()[:600], "has no frames"),
         "cut.avi": (whole[: len(whole) * 2 // 3], "breaks off after .* frames"),
-        "cut.webp": ((good / "blue.webp").read_bytes()[:-30], "breaks off after 0 frames"),
+        "cut.webp": ((good / "blue.webp").read_bytes()[:-30], "breaks off after 4 frames"),
     }
     for name, (data, reason) in contents.items():
         (folder / name).write_bytes(data)
