@@ -146,7 +146,7 @@ def test_tune_that_is_ended_by_a_signal(with_lists, tiny_encoder, number):
             if line.startswith("building BIN_IVF_FLAT"):
                 break
         process.send_signal(number)
-        process.stderr.read()
+        said = process.stderr.read()
     assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
     if number == signal.SIGKILL:
         repair(with_lists._connection, with_lists.name)
@@ -154,6 +154,7 @@ def test_tune_that_is_ended_by_a_signal(with_lists, tiny_encoder, number):
         with HashCollection.open(with_lists.name, tiny_encoder, uri=with_lists.uri, timeout=60) as again:
             assert again.count() == COUNT
     else:
+        assert "that failed" not in said, said
         check_as_before(with_lists.name, tiny_encoder, with_lists.uri)
 
 
