@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from pymilvus import MilvusClient
+from plain_pymilvus import plain_client
 
 from milvus_hash.aliases import Switch, list_aliases, switch_alias
 from milvus_hash.cli.alias import command
@@ -23,7 +23,7 @@ def rows(count: int, modality: str = "image", seed: int = 0, start: int = 0) -> 
 
 @pytest.fixture(scope="module")
 def client(server_uri):
-    client = MilvusClient(server_uri)
+    client = plain_client(server_uri)
     yield client
     client.close()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from milvus_server import AVAILABLE, milvus_server
+from plain_pymilvus import plain_client
 from pymilvus import MilvusClient
 
 from milvus_hash.collection import CodeRow, HashCollection
@@ -180,7 +181,7 @@ def test_logins_that_contradict_each_other():
 
 def test_several_databases(server_uri, tiny_encoder):
     """The same name in two databases is two collections; a database may stand in the uri, too."""
-    root = MilvusClient(server_uri)
+    root = plain_client(server_uri)
     root.create_database("second")
     with (
         HashCollection.create("twice", tiny_encoder, uri=server_uri, timeout=60) as first,

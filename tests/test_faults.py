@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from milvus_server import AVAILABLE, Server, own_server
-from pymilvus import MilvusClient
+from plain_pymilvus import plain_client
 
 from milvus_hash.async_collection import AsyncHashCollection
 from milvus_hash.collection import CodeRow, HashCollection
@@ -138,7 +138,7 @@ def test_a_restart_amid_a_write_loses_nothing(server, collection, monkeypatch):
 
 
 def test_a_collection_that_another_client_releases(server, hasty, tiny_encoder):
-    other = MilvusClient(server.uri)
+    other = plain_client(server.uri)
     other.release_collection(hasty.name)
     for call in (lambda: right(hasty), hasty.count, lambda: asyncio.run(awaited_count(hasty))):
         refused("was released from the server's memory meanwhile: open it again", call)
@@ -148,7 +148,7 @@ def test_a_collection_that_another_client_releases(server, hasty, tiny_encoder):
 
 
 def test_a_collection_that_another_client_drops(server, hasty):
-    other = MilvusClient(server.uri)
+    other = plain_client(server.uri)
     other.drop_collection(hasty.name)
     for call in (
         lambda: right(hasty),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from plain_pymilvus import plain_client
 from pymilvus import DataType, MilvusClient
 
 from milvus_hash.collection import CodeRow, HashCollection
@@ -24,7 +25,7 @@ def random_codes(count: int, seed: int = 0) -> np.ndarray:
 
 @pytest.fixture
 def client(flat_store):
-    client = MilvusClient(flat_store.uri)
+    client = plain_client(flat_store.uri)
     yield client
     client.close()
 
@@ -129,7 +130,7 @@ def test_codes_under_integer_keys_without_modalities(flat_store, client):
 
 def test_one_that_is_not_loaded_stays_so(server_uri, tiny_encoder):
     collection = HashCollection.create("released", tiny_encoder, uri=server_uri, timeout=60)
-    client = MilvusClient(server_uri)
+    client = plain_client(server_uri)
     try:
         client.release_collection(collection.name)
         health = examine(collection.name, tiny_encoder, uri=server_uri)
@@ -158,7 +159,7 @@ def test_one_that_is_dropped_meanwhile(flat_store, client, tiny_encoder, monkeyp
 
 def test_behind_an_alias(server_uri, tiny_encoder):
     collection = HashCollection.create("with_alias", tiny_encoder, uri=server_uri, timeout=60)
-    client = MilvusClient(server_uri)
+    client = plain_client(server_uri)
     try:
         client.create_alias(collection_name="with_alias", alias="the_alias")
         assert examine("the_alias", tiny_encoder, uri=server_uri).name == "with_alias"

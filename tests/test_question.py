@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from clips import animation
 from PIL import Image
+from plain_pymilvus import plain_client
 from pymilvus import AnnSearchRequest, AsyncMilvusClient, DataType, MilvusClient, RRFRanker
 
 from milvus_hash import codes
@@ -131,7 +132,7 @@ def test_queries_that_do_not_fit_the_collection(empty_collection):
 def plain(request):
     """A plain client, and a collection made with it alone: integer keys, and codes in a field of another name."""
     uri, name = request.getfixturevalue(request.param), "plain_pymilvus"
-    client = MilvusClient(uri, dedicated=True)
+    client = plain_client(uri)
     stored = np.random.default_rng(0).integers(0, 256, (50, 8), dtype=np.uint8)
     _create(client, name, {"picture_code": (DataType.BINARY_VECTOR, 64)})
     client.insert(name, [{"id": n, "picture_code": code.tobytes(), "year": n % 5} for n, code in enumerate(stored)])
@@ -174,7 +175,7 @@ def test_a_plain_client_takes_the_question(plain, tiny_encoder):
 
 def test_hybrid_search_over_codes_and_floats(lite_uri, tiny_encoder):
     """Reciprocal ranks over two fields of codes and one of floats, recomputed; Milvus 2.3 has one vector field only."""
-    client, name = MilvusClient(lite_uri, dedicated=True), "plain_hybrid"
+    client, name = plain_client(lite_uri), "plain_hybrid"
     rng = np.random.default_rng(0)
     pictures, titles = rng.integers(0, 256, (50, 8), dtype=np.uint8), rng.integers(0, 256, (50, 4), dtype=np.uint8)
     floats = rng.standard_normal((50, 4)).astype(np.float32)
@@ -231,7 +232,7 @@ def test_to_search_finds_what_the_collection_finds(flat_store, tiny_encoder):
     for modality in ("text", "image"):
         collection.add_codes(CodeRow(text, modality, 0, code) for text, code in zip(texts, stored, strict=True))
     query = tiny_encoder.query(text="blue")
-    client = MilvusClient(flat_store.uri, dedicated=True)
+    client = plain_client(flat_store.uri)
     (found,) = client.search(collection.name, consistency_level="Strong", **query.to_search("text", limit=3))
     client.close()
     hits = collection.search(query=query, into="text", limit=3)

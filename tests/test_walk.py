@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plain_pymilvus import plain_client
 from pymilvus import DataType, MilvusClient
 
 from milvus_hash.async_collection import AsyncHashCollection
@@ -115,7 +116,7 @@ def test_every_row_of_many_segments_is_walked(server_uri, text_keys):
     """Sealed and growing segments with interleaved keys, deleted rows, and keys that were inserted twice."""
     name, rng = f"walked_{text_keys}", np.random.default_rng(1)
     key = (lambda number: f'{number:x}"\\\n') if text_keys else int
-    client = MilvusClient(server_uri)
+    client = plain_client(server_uri)
     schema = MilvusClient.create_schema()
     kind = {"datatype": DataType.VARCHAR, "max_length": 50} if text_keys else {"datatype": DataType.INT64}
     schema.add_field("id", is_primary=True, **kind)

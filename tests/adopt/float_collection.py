@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from plain_pymilvus import plain_client
 from pymilvus import DataType, MilvusClient
 
 from milvus_hash.query import walk
@@ -40,7 +41,7 @@ class FloatCollection:
         self.name = f"floats_{next(_numbers)}"
         self.codes = f"{self.name}_codes"
         self.kind = kind
-        self.client = MilvusClient(uri)
+        self.client = plain_client(uri)
         schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=True)
         if text_keys:
             schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from float_collection import WIDTH, clustered, float_collection, small_pages
+from plain_pymilvus import plain_client
 from pymilvus import DataType, MilvusClient
 
 from milvus_hash.adopt.source import decode, fetch, look, sample, walk
@@ -99,7 +100,7 @@ def test_a_field_that_cannot_be_adopted_is_named(lite_floats, lite_uri, field, m
 
 
 def test_binary_vectors_are_codes_already(lite_uri):
-    client = MilvusClient(lite_uri)
+    client = plain_client(lite_uri)
     schema = MilvusClient.create_schema(auto_id=False)
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("bits", DataType.BINARY_VECTOR, dim=64)

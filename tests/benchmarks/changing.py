@@ -61,11 +61,19 @@ def main() -> int:
             print(
                 f"seed {options.seed + run}: {segments} segments, {rows} rows at first, {len(source.rows)} at last, "
                 f"{len(source.ever)} {kind} keys in all, {options.restarts} restarts, "
-                f"{time.monotonic() - started:.0f} s: {len(wrong)} differences {wrong[:5] or ''}",
+                f"{time.monotonic() - started:.0f} s: {len(wrong)} differences {_told(wrong)}",
                 flush=True,
             )
     print(f"{options.runs} runs, {wrong_runs} with differences")
     return int(wrong_runs > 0)
+
+
+def _told(wrong: list[str]) -> str:
+    """How many of each kind, and the first of it."""
+    kinds: dict[str, list[str]] = {}
+    for line in wrong:
+        kinds.setdefault(" ".join(line.split()[:2]), []).append(line)
+    return ", ".join(f"{len(lines)} times: {lines[0]}" for lines in kinds.values())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from pymilvus import MilvusClient
+from plain_pymilvus import plain_client
 
 from milvus_hash.cli import doctor
 from milvus_hash.cli.output import table
@@ -62,7 +62,7 @@ def test_the_latency_is_a_tree_on_a_terminal(flat_store, tiny_encoder, monkeypat
 
 
 def test_an_alias_an_approximate_index_and_none_in_memory(server_uri, tiny_encoder):
-    client = MilvusClient(server_uri)
+    client = plain_client(server_uri)
     collection = HashCollection.create("doctored", tiny_encoder, uri=server_uri, index="BIN_IVF_FLAT", timeout=60)
     where = ["--uri", server_uri, "--bundle", tiny_encoder.bundle.path, "-c"]
     try:
@@ -86,7 +86,7 @@ def test_an_alias_an_approximate_index_and_none_in_memory(server_uri, tiny_encod
 
 @pytest.mark.parametrize("name", ["nowhere", "floats"])
 def test_what_is_broken_is_exit_1(flat_store, tiny_encoder, name):
-    client = MilvusClient(flat_store.uri)
+    client = plain_client(flat_store.uri)
     client.create_collection("floats", dimension=4)
     code, found = run("--uri", flat_store.uri, "--bundle", tiny_encoder.bundle.path, "-c", name)
     client.drop_collection("floats")

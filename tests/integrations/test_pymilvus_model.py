@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+from plain_pymilvus import plain_client
 from pymilvus import DataType, MilvusClient
 
 from milvus_hash.errors import InputError
@@ -44,7 +45,7 @@ def test_what_cannot_be_encoded_is_named(tiny_encoder):
 def test_it_serves_a_plain_client(flat_store, tiny_encoder):
     """The way that code for pymilvus.model is written: dim into the schema, vectors in, query vectors out."""
     function = HashEmbeddingFunction(tiny_encoder, 32)
-    client, name = MilvusClient(flat_store.uri), "plain_client"
+    client, name = plain_client(flat_store.uri), "plain_client"
     schema = MilvusClient.create_schema()
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("vector", DataType.BINARY_VECTOR, dim=function.dim)

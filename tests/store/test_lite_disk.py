@@ -16,6 +16,7 @@ from threading import Timer
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from plain_pymilvus import plain_client
 from pymilvus import DataType, MilvusClient
 
 from milvus_hash import adopt
@@ -189,7 +190,7 @@ def test_a_read_only_disk(small_disk, tiny_encoder):
 def test_rows_of_several_threads_and_of_a_client_beside_them(lite_file, tiny_encoder):
     """Each batch is looked for in the file; others that come between do not hide it."""
     with HashCollection.create("c", tiny_encoder, uri=lite_file) as collection:
-        client = MilvusClient(lite_file)
+        client = plain_client(lite_file)
 
         def beside() -> None:
             for n in range(20):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from plain_pymilvus import plain_client
 from pymilvus import DataType, MilvusClient
 
 from milvus_hash import adopt
@@ -159,7 +160,7 @@ def test_tune_that_is_ended_by_a_signal(with_lists, tiny_encoder, number):
 
 
 def test_a_sidecar_gets_its_index_again(server_uri, tmp_path):
-    client = MilvusClient(server_uri)
+    client = plain_client(server_uri)
     schema = MilvusClient.create_schema()
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=16)
