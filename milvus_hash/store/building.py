@@ -19,6 +19,7 @@ they do not know; Milvus Lite drops them, and has nothing to remember."""
 
 _PATIENCE = 600.0  # seconds that an index may take without a row more, and that loading may take
 _SERVED_WITHIN = 120.0  # seconds; Milvus 2.3 takes about 10
+_REPLACED_WITHIN = 120.0  # seconds for each step: a collection without index is not left so because a server is busy
 _PAUSE = 0.25  # seconds between two looks
 
 LEAST_ROWS = 1024
@@ -27,16 +28,23 @@ LEAST_ROWS = 1024
 Say = Callable[[str], None]
 
 
-def create_index(connection: Connection, name: str, index: Index) -> None:
+def create_index(connection: Connection, name: str, index: Index, *, timeout: float = 0.0) -> None:
     """Ask for an index on the codes of collection ``name``; a server builds it by and by.
+
+    Args:
+        connection: To Milvus.
+        name: Of the collection.
+        index: Which one.
+        timeout: Seconds for the call, where those of the connection are fewer.
 
     Raises:
         StoreError: Milvus refuses it; the message names another one.
     """
     params = connection.client.prepare_index_params()
     params.add_index("code", index_type=index.kind, metric_type="HAMMING", params=dict(index.build))
+    doing, timeout = f"making an index {index.kind} of {name!r}", max(timeout, connection.timeout)
     try:
-        connection.call(f"making an index {index.kind} of {name!r}", "create_index", name, params, sync=False)
+        connection.call(doing, "create_index", name, params, sync=False, timeout=timeout)
     except StoreError as error:
         if index.kind != "HNSW":
             raise
@@ -59,10 +67,11 @@ def rebuild(connection: Connection, name: str, index: Index, say: Say) -> None:
 
 
 def _replace(connection: Connection, name: str, index: Index) -> None:
-    connection.call(f"releasing {name!r}", "release_collection", name)
+    timeout = max(_REPLACED_WITHIN, connection.timeout)
+    connection.call(f"releasing {name!r}", "release_collection", name, timeout=timeout)
     if old := describe_index(connection, name):
-        connection.call(f"dropping the index of {name!r}", "drop_index", name, old["index_name"])
-    create_index(connection, name, index)
+        connection.call(f"dropping the index of {name!r}", "drop_index", name, old["index_name"], timeout=timeout)
+    create_index(connection, name, index, timeout=timeout)
 
 
 def load(connection: Connection, name: str) -> None:
