@@ -185,7 +185,7 @@ def test_a_collection_of_integer_keys_without_modalities(uri: str, request: pyte
     client.create_collection(name, schema=schema)
     create_index(connection, name, resolve("auto", lite=connection.lite))
     codes = clustered(2000)
-    client.insert(name, [{"id": 7 * n, "code": code.tobytes()} for n, code in enumerate(codes)])
+    client.insert(name, [{"id": 20 * n - 20_000, "code": code.tobytes()} for n, code in enumerate(codes)])
     tuning = tune(stored_collection(connection, name), queries=100, recall=0.9, lists=[32])
     assert tuning.into is None
     assert 40 <= tuning.queries <= 60

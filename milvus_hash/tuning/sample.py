@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from math import isqrt
 
 from milvus_hash.query.filters import both
 from milvus_hash.query.quoting import quoted
@@ -19,13 +20,13 @@ _DRAWS = 20  # texts that are drawn for one length of their beginning
 def sample(target: Target, where: str, count: int, seed: int = 0) -> Steps[dict[Key, bytes]]:
     """About ``count`` codes ``bits // 8`` bytes by primary key, of rows that meet ``where``; fewer if there are fewer.
 
-    Milvus has no random sample before 2.6. Integer keys are taken by their remainder. Text keys are read after random
-    texts of the characters that stand in the keys seen so far: even for numbers and hashes, and for paths spread
-    over the folders rather than over the rows.
+    Milvus has no random sample before 2.6. Integer keys are taken by their remainder of a prime, since they may be
+    multiples of another number. Text keys are read after random texts of the characters that stand in the keys seen so
+    far: even for numbers and hashes, and for paths spread over the folders rather than over the rows.
     """
     first = yield from _page(target, where, 1)
-    if first and isinstance(next(iter(first)), int):
-        return (yield from _by_remainder(target, where, count))
+    if first and isinstance(key := next(iter(first)), int):
+        return (yield from _by_remainder(target, where, count, key))
     rng = random.Random(seed)
     found: dict[Key, bytes] = dict(first)
     beyond = ""  # a text with no key after it
@@ -58,12 +59,20 @@ def _random_text(keys: list[str], beyond: str, rng: random.Random) -> str:
     return key
 
 
-def _by_remainder(target: Target, where: str, count: int) -> Steps[dict[Key, bytes]]:
+def _by_remainder(target: Target, where: str, count: int, some: int) -> Steps[dict[Key, bytes]]:
+    """Rows with the remainder that the key ``some`` has, so that there are any."""
     arguments = {"collection_name": target.name, "filter": where, "output_fields": ["count(*)"]}
     answer = yield Call(f"counting {target.name!r}", "query", arguments)
-    divisor = int(answer[0]["count(*)"]) // count
-    condition = f"{target.pk} % {divisor} == {divisor // 2}" if divisor > 1 else ""
+    divisor = _prime_up_to(int(answer[0]["count(*)"]) // count)
+    rest = some % divisor  # Milvus gives a negative key a negative one, as C++ does
+    same = f"{target.pk} % {divisor} == "
+    condition = f"({same}{rest} or {same}{rest - divisor})" if divisor > 1 else ""
     return (yield from _page(target, both(condition, where), count))
+
+
+def _prime_up_to(number: int) -> int:
+    """The largest prime that is not above ``number``; 1 where there is none."""
+    return next((n for n in range(number, 1, -1) if all(n % d for d in range(2, isqrt(n) + 1))), 1)
 
 
 def _page(target: Target, condition: str, limit: int) -> Steps[dict[Key, bytes]]:
