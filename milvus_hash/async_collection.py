@@ -119,6 +119,35 @@ class AsyncHashCollection:
 
         return cls(await in_thread(open_))
 
+    @classmethod
+    async def open_or_create(
+        cls,
+        name: str,
+        encoder: Encoder,
+        *,
+        bits: int | None = None,
+        index: str = "auto",
+        expected_rows: int | None = None,
+        fields: Mapping[str, type] | None = None,
+        consistency: str | None = None,
+        **connection: Unpack[ConnectionOptions],
+    ) -> AsyncHashCollection:
+        """As :meth:`HashCollection.open_or_create`."""
+
+        def open_or_create() -> HashCollection:
+            return HashCollection.open_or_create(
+                name,
+                encoder,
+                bits=bits,
+                index=index,
+                expected_rows=expected_rows,
+                fields=fields,
+                consistency=consistency,
+                **connection,
+            )
+
+        return cls(await in_thread(open_or_create))
+
     @staticmethod
     async def exists(name: str, **connection: Unpack[ConnectionOptions]) -> bool:
         """As :meth:`HashCollection.exists`."""
@@ -159,7 +188,7 @@ class AsyncHashCollection:
         self,
         radius: int,
         *,
-        into: str = "image",
+        into: str | None = "image",
         filter: str = "",
         filter_params: Mapping[str, Any] | None = None,
         output_fields: Sequence[str] | None = None,
@@ -181,6 +210,10 @@ class AsyncHashCollection:
     async def count(self, modality: str | None = None, filter: str = "") -> int:
         """As :meth:`HashCollection.count`."""
         return await self._run(count(self._collection._target, modality, filter))
+
+    async def delete(self, items: Sequence[str] | None = None, *, modality: str | None = None, filter: str = "") -> int:
+        """As :meth:`HashCollection.delete`."""
+        return await in_thread(lambda: self._collection.delete(items, modality=modality, filter=filter))
 
     async def flush(self) -> None:
         """As :meth:`HashCollection.flush`."""

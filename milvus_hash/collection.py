@@ -23,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milvus_hash.codes import Codes, check
+from milvus_hash.errors import InputError
+from milvus_hash.query.delete import delete
 from milvus_hash.query.hits import Hit
 from milvus_hash.query.plan import Options, SearchOptions, find, find_within
 from milvus_hash.query.question import Asked, Parts, Query, ask
@@ -33,6 +35,7 @@ from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
+from milvus_hash.store.making import settled
 from milvus_hash.store.rows import CodeRow
 from milvus_hash.store.schema import Provenance, primary_key
 from milvus_hash.store.writer import upsert, write
@@ -172,6 +175,50 @@ class HashCollection:
             raise
         return cls(link, shape.name, encoder, shape, level)
 
+    @classmethod
+    def open_or_create(
+        cls,
+        name: str,
+        encoder: Encoder,
+        *,
+        bits: int | None = None,
+        index: str = "auto",
+        expected_rows: int | None = None,
+        fields: Mapping[str, type] | None = None,
+        consistency: str | None = None,
+        **connection: Unpack[ConnectionOptions],
+    ) -> HashCollection:
+        """Open a collection, or create it where there is none; several processes may do so at the same time.
+
+        The arguments are those of :meth:`create`.
+
+        Raises:
+            BundleMismatch: Another bundle made the collection's codes.
+            InputError: It has other bits, another index or other fields than are asked for, or an argument cannot be
+                used.
+            StoreError: Milvus fails, or what another process is making is not complete within 20 seconds.
+        """
+
+        def once() -> HashCollection:
+            if catalog.exists(link, name):
+                return cls.open(name, encoder, consistency=consistency, **connection)
+            made = {"bits": bits, "index": index, "expected_rows": expected_rows, "fields": fields}
+            return cls.create(name, encoder, **made, consistency=consistency, **connection)  # type: ignore[arg-type]
+
+        link = Connection(**connection)  # held, so that Milvus Lite is started once
+        try:
+            found = settled(once, link.timeout)
+        finally:
+            link.close()
+        for option, value in {"bits": bits, "index": None if index == "auto" else index, "fields": fields}.items():
+            if value and getattr(found, option) != value:
+                found.close()
+                raise InputError(
+                    f"collection {name!r} has {option} {getattr(found, option)!r}, not {value!r}; "
+                    f"leave {option} out, or name another collection"
+                )
+        return found
+
     @staticmethod
     def exists(name: str, **connection: Unpack[ConnectionOptions]) -> bool:
         """Whether Milvus has a collection of this name, whoever made it.
@@ -227,17 +274,7 @@ class HashCollection:
         vector: Parts[NDArray[np.floating]] | None = None,
         code: bytes | NDArray[np.uint8] | None = None,
         query: Query | None = None,
-        into: str | None = "image",
-        limit: int = 10,
-        offset: int = 0,
-        filter: str = "",
-        filter_params: Mapping[str, Any] | None = None,
-        output_fields: Sequence[str] | None = None,
-        search_params: Mapping[str, int] | None = None,
-        rescore: bool = False,
-        oversample: int = 4,
-        by_item: bool = False,
-        complete: bool = False,
+        **options: Unpack[SearchOptions],
     ) -> list[Hit]:
         """The rows of modality ``into`` whose codes are nearest to a text, a picture, a clip, a vector or a code.
 
@@ -252,22 +289,8 @@ class HashCollection:
             vector: Floats ``(d,)``, for bundles of modality ``vector``.
             code: A ready code of ``bits // 8`` bytes, alone.
             query: A question that ``encoder.query`` made, alone.
-            into: ``image``, ``text``, ``video`` or ``vector``; None for rows of all of them.
-            limit: Most hits, 1 to 16384; together with ``offset`` too.
-            offset: Hits to leave out before them.
-            filter: A Milvus expression over the metadata, for instance ``'licence == "CC0"'``.
-            filter_params: Values for ``{name}`` in the filter, on servers from 2.5 on.
-            output_fields: Metadata to return with the hits; all of it when absent.
-            search_params: How hard an approximate index looks: ``{"nprobe": 128}`` for BIN_IVF_FLAT (1 to its number
-                of lists), ``{"ef": 200}`` for HNSW; what :func:`milvus_hash.tune` found for this collection, else
-                the defaults, when absent.
-            rescore: Fetch ``oversample`` times as many rows, and order them again by the question's logits against
-                their stored bits. A hit's score is then of that, and hits are ordered by it.
-            oversample: Rows per hit asked for that are fetched to rescore, up to 16384 in all.
-            by_item: One hit an item, its best row: limit and offset count items.
-            complete: Also return every other hit at the distance of the last one, however many, so that the answer
-                does not depend on Milvus; with ``rescore`` it is the candidates that are complete. Go on with
-                ``offset + len(hits)``.
+            options: Which rows, how many, in what order, with which fields: see
+                :class:`~milvus_hash.query.plan.SearchOptions`.
 
         Returns:
             Hits ordered by (distance, item, ordinal). Unless they are complete, which of several rows at the same
@@ -278,20 +301,7 @@ class HashCollection:
             StoreError: Milvus failed, refused the filter, or lacks what was asked for.
         """
         one = ask(self.encoder, self.bits, text=text, image=image, video=video, vector=vector, code=code, query=query)
-        options = Options(
-            into,
-            limit,
-            offset,
-            filter,
-            filter_params,
-            output_fields,
-            search_params,
-            rescore,
-            oversample,
-            by_item,
-            complete,
-        )
-        return self._run(find(self._target, [one], options, self.fields))[0]
+        return self.search_many([one], **options)[0]
 
     def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[list[Hit]]:
         """Like :meth:`search` with its options, for questions that ``encoder.query`` made: one list of hits each."""
@@ -349,6 +359,26 @@ class HashCollection:
             StoreError: Milvus failed, or refused the filter.
         """
         return self._run(count(self._target, modality, filter))
+
+    def delete(self, items: Sequence[str] | None = None, *, modality: str | None = None, filter: str = "") -> int:
+        """Delete the rows of ``items``, or those that a filter finds, or those of items that also meet the filter.
+
+        Args:
+            items: Ids; unknown ones have no rows. All items when absent, for which there has to be a filter.
+            modality: Of the rows; all of them when absent.
+            filter: A Milvus expression over the metadata.
+
+        Returns:
+            How many rows are gone.
+
+        Raises:
+            InputError: Neither items nor a filter, or one of them cannot be used.
+            StoreError: Milvus failed, refused the filter, or the rows are still there; some may be gone.
+        """
+        try:
+            return self._connection.run(delete(self._target, items, modality, filter), Consistency("Strong"))
+        finally:
+            self._consistency.has_written()
 
     def flush(self) -> None:
         """Make a server seal what was written, so that it gets its index; searches find it either way."""

@@ -41,6 +41,10 @@ class StoreError(MilvusHashError):
     """Milvus refused a call, failed, or could not be reached."""
 
 
+class Unsettled(StoreError):
+    """A collection is not there, or not complete, or is there by now: another process may be making it."""
+
+
 class AnswerTooLarge(StoreError):
     """An answer, or a question, is larger than Milvus sends or takes, and cannot be had in parts."""
 

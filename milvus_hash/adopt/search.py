@@ -59,6 +59,10 @@ class AdoptedHit(NamedTuple):
     score: float
     fields: Mapping[str, Any]
 
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes by name, for instance to be sent as JSON."""
+        return self._asdict()
+
 
 class AdoptedCollection:
     """A float collection and its sidecar of codes.

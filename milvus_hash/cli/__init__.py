@@ -22,7 +22,7 @@ from milvus_hash.cli.streams import Streams
 from milvus_hash.errors import MilvusHashError
 from milvus_hash.signals import INTERRUPTED, leave_on_signals
 
-VERBS = ("demo", "dataset", "train", "export", "eval", "ingest", "search", "tune", "adopt", "alias", "doctor")
+VERBS = ("demo", "dataset", "train", "export", "eval", "ingest", "search", "delete", "tune", "adopt", "alias", "doctor")
 
 
 class _Verbs(click.Group):

@@ -24,10 +24,9 @@ from milvus_hash.cli.options import (
     say,
 )
 from milvus_hash.cli.output import printable
-from milvus_hash.errors import InputError, StoreError
+from milvus_hash.errors import StoreError
 
 if TYPE_CHECKING:
-    from milvus_hash.collection import HashCollection
     from milvus_hash.ingest import Counts
 
 _KINDS_SHOWN = 10  # of what was left out
@@ -108,13 +107,19 @@ def command(
     goes on with --resume.
     """
     from milvus_hash.ahead import ahead
+    from milvus_hash.collection import HashCollection
     from milvus_hash.ingest import RejectsFile, ingest
     from milvus_hash.manifest import STDIN, read_source
 
     left_out: Counter[str] = Counter()
     with RejectsFile(rejects) as rejected:
-        target = _open_or_create(
-            collection, model, connection, bits, index.upper() if index != "auto" else index, fields
+        target = HashCollection.open_or_create(
+            collection,
+            model.load(),
+            bits=bits,
+            index=index.upper() if index != "auto" else index,
+            fields=fields,
+            **connection.kwargs(),
         )
         try:
             with Interrupt() as interrupt, progress_bar(quiet=quiet) as progress:
@@ -144,26 +149,6 @@ def command(
         say("Interrupted. What was encoded is written; run the same command with --resume to go on.")
         ctx.exit(interrupt.exit_code)
     ctx.exit(3 if counts.rejected else 0)
-
-
-def _open_or_create(
-    name: str, model: Model, connection: Connection, bits: int | None, index: str, fields: dict[str, type]
-) -> HashCollection:
-    from milvus_hash.collection import HashCollection
-
-    encoder = model.load()
-    if not HashCollection.exists(name, **connection.kwargs()):
-        return HashCollection.create(name, encoder, bits=bits, index=index, fields=fields, **connection.kwargs())
-    found = HashCollection.open(name, encoder, **connection.kwargs())
-    wanted = {"bits": bits, "index": None if index == "auto" else index, "fields": fields or None}
-    for option, value in wanted.items():
-        if value is not None and getattr(found, option) != value:
-            found.close()
-            raise InputError(
-                f"collection {name!r} has {option} {getattr(found, option)!r}, not {value!r}; "
-                "leave the option out, or name another --collection"
-            )
-    return found
 
 
 def summary(counts: Counts, where: str) -> str:

@@ -219,13 +219,4 @@ def emit_answers(answers: Sequence[Answer], asked: Sequence[Mapping[str, Any]] |
 
 def _rows(answer: Answer, query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for rank, hit in enumerate(answer.hits, start=1):
-        yield {
-            "query": dict(query),
-            "rank": rank,
-            "item": hit.item,
-            "modality": hit.modality,
-            "ordinal": hit.ordinal,
-            "distance": hit.distance,
-            "score": hit.score,
-            "fields": hit.fields,
-        }
+        yield {"query": dict(query), "rank": rank, **hit.to_dict()}

@@ -33,6 +33,10 @@ class Hit(NamedTuple):
     score: float
     fields: dict[str, Any]
 
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes by name, for instance to be sent as JSON."""
+        return self._asdict()
+
 
 def to_hits(rows: Iterable[Row], bits: int, scores: Sequence[float] | None = None) -> list[Hit]:
     """The rows found for one query, best first: ordered by (score descending, distance, item, ordinal).

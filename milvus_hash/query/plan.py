@@ -26,7 +26,26 @@ from milvus_hash.store.rows import leave_out_absent
 
 
 class SearchOptions(TypedDict, total=False):
-    """The fields of :class:`Options`, as keyword arguments."""
+    """The fields of :class:`Options`, as keyword arguments.
+
+    Attributes:
+        into: ``image``, ``text``, ``video`` or ``vector``, ``image`` when absent; None for rows of all of them.
+        limit: Most hits, 1 to 16384; together with ``offset`` too. 10 when absent.
+        offset: Hits to leave out before them.
+        filter: A Milvus expression over the metadata, for instance ``'licence == "CC0"'``.
+        filter_params: Values for ``{name}`` in the filter, on servers from 2.5 on.
+        output_fields: Metadata to return with the hits; all of it when absent.
+        search_params: How hard an approximate index looks: ``{"nprobe": 128}`` for BIN_IVF_FLAT (1 to its number
+            of lists), ``{"ef": 200}`` for HNSW; what :func:`milvus_hash.tune` found for this collection, else
+            the defaults, when absent.
+        rescore: Fetch ``oversample`` times as many rows, and order them again by the question's logits against
+            their stored bits. A hit's score is then of that, and hits are ordered by it.
+        oversample: Rows per hit asked for that are fetched to rescore, up to 16384 in all; 4 when absent.
+        by_item: One hit an item, its best row: limit and offset count items.
+        complete: Also return every other hit at the distance of the last one, however many, so that the answer
+            does not depend on Milvus; with ``rescore`` it is the candidates that are complete. Go on with
+            ``offset + len(hits)``.
+    """
 
     into: str | None
     limit: int
@@ -43,7 +62,7 @@ class SearchOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a search is asked besides its queries; ``HashCollection.search`` says what each one means."""
+    """What a search is asked besides its queries; :class:`SearchOptions` says what each one means."""
 
     into: str | None = "image"
     limit: int = 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from milvus_hash.errors import InputError
 from milvus_hash.query.filters import check_condition, check_modality, rows_of_modality
@@ -25,18 +25,27 @@ def rows_of(
         InputError: An item or the modality cannot be used.
         StoreError: Milvus failed.
     """
-    if isinstance(items, str):
-        raise InputError(f"get() takes a list of items; write [{items!r}]")
-    check_modality(modality)
-    wanted = [encode_item(item) + (f"#{modality}" if modality else "") for item in dict.fromkeys(items)]
     rows: list[CodeRow] = []
-    for start in range(0, len(wanted), _ITEMS_PER_CALL):
-        some = wanted[start : start + _ITEMS_PER_CALL]
-        # '$' follows '#', so this is "begins with PREFIX#"; like would take an encoded item's '%' as a wildcard
-        ranges = " or ".join(f'(pk >= "{prefix}#" and pk < "{prefix}$")' for prefix in some)
-        found = yield from all_rows(reading_of(target, CODE, *fields, "$meta", where=ranges))
+    for some in of_items(items, modality):
+        found = yield from all_rows(reading_of(target, CODE, *fields, "$meta", where=some))
         rows += [from_entity(row, fields) for row in found]
     return sorted(rows, key=lambda row: (row.item, row.modality, row.ordinal))
+
+
+def of_items(items: Sequence[str], modality: str | None) -> Iterator[str]:
+    """Filters for the rows of ``items``, some items in each.
+
+    Raises:
+        InputError: An item or the modality cannot be used.
+    """
+    if isinstance(items, str):
+        raise InputError(f"a list of items is needed: write [{items!r}]")
+    check_modality(modality)
+    wanted = [encode_item(item) + (f"#{modality}" if modality else "") for item in dict.fromkeys(items)]
+    for start in range(0, len(wanted), _ITEMS_PER_CALL):
+        # '$' follows '#', so this is "begins with PREFIX#"; like would take an encoded item's '%' as a wildcard
+        ranges = [f'(pk >= "{prefix}#" and pk < "{prefix}$")' for prefix in wanted[start : start + _ITEMS_PER_CALL]]
+        yield " or ".join(ranges)
 
 
 def existing(target: Target, pks: Iterable[str]) -> Steps[set[str]]:

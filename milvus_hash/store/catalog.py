@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from milvus_hash.bundle import Bundle
-from milvus_hash.errors import BundleMismatch, StoreError
+from milvus_hash.errors import BundleMismatch, StoreError, Unsettled
 from milvus_hash.store.building import create_index, remembered
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.index import Index, index_of, resolve
@@ -44,7 +44,7 @@ def create(
     made_by = replace(made_by, partitioned=not connection.lite)  # Milvus Lite has no partitions
     schema = build_schema(made_by, fields)
     if exists(connection, name):
-        raise StoreError(
+        raise Unsettled(
             f"collection {name!r} exists in {connection.uri}: open it with HashCollection.open({name!r}, ...), "
             "or name another one"
         )
@@ -68,7 +68,7 @@ def describe(connection: Connection, name: str) -> Shape:
         StoreError: There is none, it was not made by this package, or Milvus fails.
     """
     if not exists(connection, name):
-        raise StoreError(
+        raise Unsettled(
             f"there is no collection {name!r} in {connection.uri}: make it, for instance with milvus-hash ingest"
         )
     found = connection.call(f"describing {name!r}", "describe_collection", name)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from milvus_hash.errors import StoreError
+from milvus_hash.errors import StoreError, Unsettled
 from milvus_hash.store import lite_disk
 from milvus_hash.store.connection import Connection
+from milvus_hash.store.faults import Deadline
 
 if TYPE_CHECKING:
     from pymilvus import CollectionSchema
+
+Made = TypeVar("Made")
+
+_SETTLED_WITHIN = 20.0  # seconds; making a collection takes one or two
 
 
 @contextmanager
@@ -38,5 +44,21 @@ def making(connection: Connection, name: str, schema: CollectionSchema) -> Itera
             if found["description"] == schema.description:
                 connection.call(f"dropping the unfinished {name!r}", "drop_collection", name)
         if isinstance(error, StoreError) and found.get("description", schema.description) != schema.description:
-            raise StoreError(f"another process made {name!r} just now: open it, or name another one") from None
+            raise Unsettled(f"another process made {name!r} just now: open it, or name another one") from None
         raise
+
+
+def settled(step: Callable[[], Made], timeout: float) -> Made:
+    """What ``step`` gives, which is tried again while another process makes or drops the collection that it is about.
+
+    Raises:
+        StoreError: What it raised, or what it still raised after ``timeout`` or 20 seconds.
+    """
+    deadline = Deadline(min(timeout, _SETTLED_WITHIN))
+    while True:
+        try:
+            return step()
+        except Unsettled:
+            if (pause := deadline.pause()) is None:
+                raise
+        time.sleep(pause)

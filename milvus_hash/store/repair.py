@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from milvus_hash.errors import StoreError
+from milvus_hash.errors import Unsettled
 from milvus_hash.store.building import (
     Say,
     create_index,
@@ -20,9 +20,9 @@ from milvus_hash.store.index import KINDS, Index, resolve
 from milvus_hash.store.schema import MODALITIES, Provenance
 
 
-def no_index(name: str) -> StoreError:
+def no_index(name: str) -> Unsettled:
     """What to raise when collection ``name`` cannot be searched for want of an index."""
-    return StoreError(
+    return Unsettled(
         f"collection {name!r} has no index on its codes, as after a run that was killed; its rows are all there: "
         f"milvus-hash doctor --collection {name} --repair makes the index again, and so does milvus-hash tune {name}"
     )

@@ -1,0 +1,57 @@
+"""Deleting rows: those of items, those that meet a filter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from milvus_hash.errors import InputError, StoreError
+from milvus_hash.query.filters import both, check_condition, of_modality
+from milvus_hash.query.quoting import one_of
+from milvus_hash.query.rows import of_items
+from milvus_hash.query.stored import reading_of
+from milvus_hash.query.target import Key, Target
+from milvus_hash.query.walk import all_rows, in_parts
+from milvus_hash.store.call import Call, Steps
+
+_KEYS_PER_CALL = 10_000
+
+
+def delete(target: Target, items: Sequence[str] | None, modality: str | None, condition: str) -> Steps[int]:
+    """Delete the rows that :func:`to_delete` finds; how many.
+
+    They are looked for until there are none, as Milvus may leave some out of an answer, and deleted by their keys:
+    what a filter deletes is what it finds.
+
+    Raises:
+        InputError: Neither items nor a condition, or one of them cannot be used.
+        StoreError: Milvus failed or refused the condition, or the rows are there after they were deleted.
+    """
+    gone: set[Key] = set()
+    while keys := (yield from to_delete(target, items, modality, condition)):
+        if left := len(gone.intersection(keys)):
+            raise StoreError(
+                f"deleting from {target.name!r}: {left:,} rows are there again; "
+                "is the disk full, or does another process write them?"
+            )
+        for part in in_parts(keys, _KEYS_PER_CALL, lite=target.lite):
+            arguments = {"collection_name": target.name, "filter": one_of(target.pk, part, lite=target.lite)}
+            yield Call(f"deleting from {target.name!r}", "delete", arguments, read=False)
+        gone.update(keys)
+    return len(gone)
+
+
+def to_delete(target: Target, items: Sequence[str] | None, modality: str | None, condition: str) -> Steps[list[Key]]:
+    """The keys of the rows of ``items``, or of all for None, that are of the modality and meet the condition.
+
+    Raises:
+        InputError: Neither items nor a condition, or one of them cannot be used.
+        StoreError: Milvus failed, or refused the condition.
+    """
+    if items is None and not condition.strip():
+        raise InputError("which rows? name items or a filter; drop() deletes the whole collection")
+    wanted = both(of_modality(modality), check_condition(condition, lite=target.lite))
+    keys: list[Key] = []
+    for some in [""] if items is None else of_items(items, modality):
+        found = yield from all_rows(reading_of(target, where=both(some, wanted)))
+        keys += [row[target.pk] for row in found]
+    return keys
