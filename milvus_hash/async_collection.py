@@ -8,7 +8,7 @@ flushing, dropping. So none of them holds up the event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from milvus_hash.codes import Codes, check
 from milvus_hash.collection import HashCollection
 from milvus_hash.query.hits import Hit
-from milvus_hash.query.plan import Options, SearchOptions, find, find_within
+from milvus_hash.query.plan import Options, SearchOptions, find, find_within, options_of
 from milvus_hash.query.question import Asked, Parts, Query, ask
 from milvus_hash.query.rows import count, existing, rows_of
 from milvus_hash.store.address import ConnectionOptions
@@ -153,9 +153,15 @@ class AsyncHashCollection:
         """As :meth:`HashCollection.exists`."""
         return await in_thread(lambda: HashCollection.exists(name, **connection))
 
-    async def add(self, records: Iterable[Record | Reject]) -> Counts:
-        """As :meth:`HashCollection.add`; ``records`` are read in the thread."""
-        return await in_thread(self._collection.add, records)
+    async def add(
+        self,
+        records: Record | Iterable[Record | Reject],
+        *,
+        on_reject: Callable[[Reject], None] | None = None,
+        strict: bool = False,
+    ) -> Counts:
+        """As :meth:`HashCollection.add`; ``records`` are read, and ``on_reject`` is called, in the thread."""
+        return await in_thread(lambda: self._collection.add(records, on_reject=on_reject, strict=strict))
 
     async def add_codes(self, rows: Iterable[CodeRow]) -> int:
         """As :meth:`HashCollection.add_codes`; ``rows`` are read in the thread."""
@@ -178,7 +184,7 @@ class AsyncHashCollection:
 
     async def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[list[Hit]]:
         """As :meth:`HashCollection.search_many`."""
-        return await self._run(find(self._collection._target, queries, Options(**options), self.fields))
+        return await self._run(find(self._collection._target, queries, options_of(**options), self.fields))
 
     async def search_codes(self, codes: Codes, **options: Unpack[SearchOptions]) -> list[list[Hit]]:
         """As :meth:`HashCollection.search_codes`."""

@@ -14,7 +14,7 @@ strong, and as fast.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -22,14 +22,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from milvus_hash.arguments import check_encoder
 from milvus_hash.codes import Codes, check
 from milvus_hash.errors import InputError
 from milvus_hash.query.delete import delete
 from milvus_hash.query.hits import Hit
-from milvus_hash.query.plan import Options, SearchOptions, find, find_within
+from milvus_hash.query.plan import Options, SearchOptions, find, find_within, options_of
 from milvus_hash.query.question import Asked, Parts, Query, ask
 from milvus_hash.query.rows import count, existing, rows_of
 from milvus_hash.query.target import target_of
+from milvus_hash.record import Record
 from milvus_hash.store import catalog
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.call import Result, Steps
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from milvus_hash.ingest import Counts
     from milvus_hash.media.image import ImageSource
     from milvus_hash.media.video import VideoSource
-    from milvus_hash.record import Record, Reject
+    from milvus_hash.record import Reject
 
 __all__ = ["CodeRow", "HashCollection", "primary_key"]
 
@@ -138,6 +140,7 @@ class HashCollection:
             1
             'rose'
         """
+        check_encoder(encoder)
         level, link = Consistency(consistency), Connection(**connection)
         try:
             made_by = Provenance(encoder.bundle.name, encoder.fingerprint, encoder.check_bits(bits))
@@ -165,6 +168,7 @@ class HashCollection:
             BundleMismatch: Another bundle made its codes; the message names both.
             StoreError: There is no such collection, it is not one of this package, or Milvus fails.
         """
+        check_encoder(encoder)
         level, link = Consistency(consistency), Connection(**connection)
         try:
             shape = catalog.describe(link, name)
@@ -198,6 +202,7 @@ class HashCollection:
                 used.
             StoreError: Milvus fails, or what another process is making is not complete within 20 seconds.
         """
+        check_encoder(encoder)
 
         def once() -> HashCollection:
             if catalog.exists(link, name):
@@ -232,11 +237,17 @@ class HashCollection:
         finally:
             link.close()
 
-    def add(self, records: Iterable[Record | Reject]) -> Counts:
-        """Encode and write ``records``; see :func:`milvus_hash.ingest.ingest`, which has more options."""
+    def add(
+        self,
+        records: Record | Iterable[Record | Reject],
+        *,
+        on_reject: Callable[[Reject], None] | None = None,
+        strict: bool = False,
+    ) -> Counts:
+        """Encode and write ``records``, or a single one; :func:`milvus_hash.ingest.ingest` has more options."""
         from milvus_hash.ingest import ingest
 
-        return ingest(records, self)
+        return ingest([records] if isinstance(records, Record) else records, self, on_reject=on_reject, strict=strict)
 
     def add_codes(self, rows: Iterable[CodeRow | None]) -> int:
         """Write ready codes; a row whose (item, modality, ordinal) is there already is replaced.
@@ -305,7 +316,7 @@ class HashCollection:
 
     def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[list[Hit]]:
         """Like :meth:`search` with its options, for questions that ``encoder.query`` made: one list of hits each."""
-        return self._run(find(self._target, queries, Options(**options), self.fields))
+        return self._run(find(self._target, queries, options_of(**options), self.fields))
 
     def search_codes(self, codes: Codes, **options: Unpack[SearchOptions]) -> list[list[Hit]]:
         """Like :meth:`search_many`, for ready codes ``uint8 (q, bits // 8)``."""

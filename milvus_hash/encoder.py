@@ -55,7 +55,7 @@ class Encoded(Generic[Key]):
 
 
 class Encoder:
-    """Turns pictures, clips, texts and float vectors into codes of one Hamming space.
+    """Turns pictures, clips, texts and float vectors into codes of one Hamming space; make one with :meth:`load`.
 
     Attributes:
         bundle: What is loaded.
@@ -65,11 +65,23 @@ class Encoder:
         batch_size: Inputs per run of a graph; a clip counts as much as its frames.
     """
 
-    def __init__(self, bundle: Bundle, *, providers: Sequence[str], threads: int, arena: bool, batch_size: int) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        providers: Sequence[str] | None = None,
+        threads: int = 0,
+        arena: bool = True,
+        batch_size: int = 32,
+    ) -> None:
+        if not isinstance(bundle, Bundle):
+            raise InputError(f"a Bundle is needed, not a {type(bundle).__name__}: Encoder.load(path) opens one")
+        if threads < 0 or batch_size < 1:
+            raise InputError(f"threads={threads} and batch_size={batch_size}: at least 0 and 1 are needed")
         self.bundle = bundle
         self.bits = bundle.bits[-1]
-        self.providers = tuple(providers)
-        self.threads = threads
+        self.providers = tuple(resolve_providers(providers))
+        self.threads = threads or cpu_count()
         self.batch_size = batch_size
         self._arena = arena
         self._graphs: dict[str, Graph] = {}
@@ -115,15 +127,7 @@ class Encoder:
             >>> encoder.encode_texts(["a red flower"]).shape
             (1, 8)
         """
-        if threads < 0 or batch_size < 1:
-            raise InputError(f"threads={threads} and batch_size={batch_size}: at least 0 and 1 are needed")
-        return cls(
-            read_bundle(path),
-            providers=resolve_providers(providers),
-            threads=threads or cpu_count(),
-            arena=arena,
-            batch_size=batch_size,
-        )
+        return cls(read_bundle(path), providers=providers, threads=threads, arena=arena, batch_size=batch_size)
 
     @property
     def fingerprint(self) -> str:

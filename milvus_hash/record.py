@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from milvus_hash.media.image import ImageSource
+    from milvus_hash.media.video import VideoSource
 
 MODALITIES = ("image", "text", "video")
 """What an item can be encoded from."""
@@ -18,9 +23,9 @@ class Record:
 
     Attributes:
         id: The item's name, unique in its manifest.
-        image: Path of its picture, absolute or relative to the working directory; or the bytes of the file or a Pillow
-            image, which leave no path in Milvus.
-        video: Path of its clip, or the bytes of the file.
+        image: Path of its picture, absolute or relative to the working directory; or another
+            :data:`~milvus_hash.media.image.ImageSource`, which leaves no path in Milvus.
+        video: Path of its clip, or another :data:`~milvus_hash.media.video.VideoSource`.
         texts: Its texts, in order; the position is the row's ordinal in Milvus.
         labels: Its labels; two items are relevant to each other when they share one.
         splits: Any of ``train``, ``val``, ``query``, ``database``.
@@ -28,8 +33,8 @@ class Record:
     """
 
     id: str
-    image: str | None = None
-    video: str | None = None
+    image: ImageSource | None = None
+    video: VideoSource | None = None
     texts: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     splits: tuple[str, ...] = ("database",)
@@ -50,3 +55,8 @@ class Reject:
     id: str
     path: str
     reason: str
+
+
+def path_of(source: object) -> str:
+    """The path of a picture or clip; empty for one in memory."""
+    return str(source) if isinstance(source, (str, Path)) else ""

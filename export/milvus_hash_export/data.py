@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from milvus_hash.errors import InputError
 from milvus_hash.manifest import read_source
 from milvus_hash.media.text import check_text
-from milvus_hash.record import Record, Reject
+from milvus_hash.record import Record, Reject, path_of
 
 _NOUN = {"image": "picture", "video": "clip"}
 
@@ -103,9 +103,9 @@ def find_pairs(records: Sequence[Record], split: str, visual: str) -> tuple[Pair
     usable: list[tuple[Record, str, tuple[str, ...]]] = []
     rejects: list[Reject] = []
     for record in wanted:
-        source = record.image if visual == "image" else record.video
+        source = path_of(record.image if visual == "image" else record.video)
         texts, reason = _texts(record)
-        if source is None:
+        if not source:
             rejects.append(Reject(record.id, "", f"no {_NOUN[visual]}"))
         elif not texts:
             rejects.append(Reject(record.id, source, reason))

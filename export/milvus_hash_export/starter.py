@@ -22,7 +22,7 @@ import click
 from milvus_hash.errors import InputError
 from milvus_hash.manifest import write_manifest
 from milvus_hash.media.image import read_picture
-from milvus_hash.record import Record
+from milvus_hash.record import Record, path_of
 from milvus_hash_export.datasets import DATASETS
 
 SAMPLE_SIZE = 250
@@ -60,12 +60,13 @@ def _unseen(records: Iterable[Record]) -> list[Record]:
 
     Clipart files some pictures under two ids, which may fall into different splits; the file tells.
     """
-    records = list(records)
-    trained = {Path(r.image).resolve() for r in records if r.image and "train" in r.splits}
+    records = [record for record in records if record.image]
+    files = [Path(path_of(record.image)).resolve() for record in records]
+    trained = {file for file, record in zip(files, records, strict=True) if "train" in record.splits}
     return [
-        r
-        for r in records
-        if r.image and r.texts and r.metadata["licence"] == "public domain" and Path(r.image).resolve() not in trained
+        record
+        for file, record in zip(files, records, strict=True)
+        if record.texts and record.metadata["licence"] == "public domain" and file not in trained
     ]
 
 

@@ -14,6 +14,7 @@ from milvus_hash.adopt import sidecar as sidecars
 from milvus_hash.adopt.scores import SIFTED, best_with_ties, encode_queries, exact_scores
 from milvus_hash.adopt.sidecar import Adopted, Sidecar
 from milvus_hash.adopt.source import Source, Vectors, decode, look
+from milvus_hash.arguments import check_encoder
 from milvus_hash.errors import InputError
 from milvus_hash.graph import Encodings
 from milvus_hash.query.filters import check_condition
@@ -106,6 +107,7 @@ class AdoptedCollection:
             StoreError: There is no such sidecar, its source is gone or not loaded, or Milvus fails.
             InputError: The bundle cannot encode vectors.
         """
+        check_encoder(encoder)
         connection = Connection(**where)
         try:
             sidecar = sidecars.read(connection, name)

@@ -33,7 +33,7 @@ def command(model: Model, quiet: bool) -> None:
     from milvus_hash.collection import HashCollection
     from milvus_hash.ingest import ingest
     from milvus_hash.manifest import read_source
-    from milvus_hash.record import Record
+    from milvus_hash.record import Record, path_of
 
     manifest = sample_path()
     encoder = model.load()
@@ -44,7 +44,9 @@ def command(model: Model, quiet: bool) -> None:
             counts = ingest(read_source(manifest), collection, progress=progress)
         say(summary(counts, f"collection 'demo' in {_FILE}"), quiet=quiet)
         answers = [Answer(collection.search(text=text, limit=5), text=text) for text in _TEXTS]
-        pictures = [record.image for record in read_source(manifest) if isinstance(record, Record) and record.image]
+        pictures = [
+            path_of(record.image) for record in read_source(manifest) if isinstance(record, Record) and record.image
+        ]
         for picture, into in zip(pictures[:_PICTURES], ("text", "image"), strict=False):
             answers.append(Answer(collection.search(image=picture, into=into, limit=5), image=picture))
     emit_answers(answers)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from milvus_hash.errors import InputError
 from milvus_hash.manifest.cells import clean
-from milvus_hash.record import Record
+from milvus_hash.record import Record, path_of
+
+
+def check_records(records: object) -> None:
+    """Refuse what is no source of records but looks like one: it can be iterated over, and gives letters or names.
+
+    Raises:
+        InputError: The message names the next step.
+    """
+    if isinstance(records, (str, Path)):
+        raise InputError(f"records are needed, not a path: read_source({str(records)!r}) reads a folder or a manifest")
+    if isinstance(records, Record):
+        raise InputError("a list of records is needed: write [record]")
+    if isinstance(records, Mapping) or not isinstance(records, Iterable):
+        raise InputError(f"a list of records is needed, not a {type(records).__name__}: write [Record(id, ...), ...]")
 
 
 def problem_of(record: object) -> str:
@@ -20,15 +34,13 @@ def problem_of(record: object) -> str:
     if not isinstance(record, Record):
         return f"a {type(record).__name__} is no record; make one with Record(id, image=..., texts=[...])"
     kinds: dict[str, tuple[type | tuple[type, ...], str]] = {
-        "image": ((str, Path, bytes, type(None)), "a path, the bytes of a file or a Pillow image"),
-        "video": ((str, Path, bytes, type(None)), "a path or the bytes of a file"),
         "texts": ((list, tuple), "a list of strings"),
         "labels": ((list, tuple), "a list of strings"),
         "metadata": (Mapping, "a mapping of names to values"),
     }
     for name, (kind, needed) in kinds.items():
         value = getattr(record, name)
-        if not isinstance(value, kind) and not (name == "image" and _is_pillow(value)):
+        if not isinstance(value, kind):
             return f"{name} is a {type(value).__name__}; {needed} is needed"
     if odd := next((text for text in record.texts if not isinstance(text, str)), None):
         return f"a text is a {type(odd).__name__}, not a string"
@@ -45,12 +57,3 @@ def name_of(record: object) -> tuple[str, str]:
     if not isinstance(record, Record):
         return "", ""
     return str(record.id), path_of(record.image) or path_of(record.video)
-
-
-def path_of(source: object) -> str:
-    """The path of a picture or clip; empty for one in memory."""
-    return str(source) if isinstance(source, (str, Path)) else ""
-
-
-def _is_pillow(value: object) -> bool:
-    return any(base.__module__ == "PIL.Image" for base in type(value).__mro__)

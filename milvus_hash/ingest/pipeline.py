@@ -13,10 +13,10 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from milvus_hash.errors import InputError
-from milvus_hash.ingest.checks import name_of, path_of, problem_of
+from milvus_hash.ingest.checks import check_records, name_of, problem_of
 from milvus_hash.ingest.fields import check_names, check_size, row_fields
 from milvus_hash.manifest.json_value import json_value
-from milvus_hash.record import Record, Reject
+from milvus_hash.record import Record, Reject, path_of
 from milvus_hash.store.rows import CodeRow
 from milvus_hash.store.schema import encode_item, primary_key
 
@@ -32,6 +32,8 @@ _ENCODE_AFTER = 1.0
 
 # The longest that an encoded row waits to be written, in seconds: what a killed process has to encode again.
 _WRITE_AFTER = 5.0
+
+_KEPT = 100  # rejects that are returned; on_reject is told of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Counts:
         rejected: Inputs that could not be used.
         cut: Texts among the written ones that are longer than the bundle reads: their codes are of their beginnings.
         seconds: Where the time went.
+        rejects: The first hundred of what was rejected, with the reasons.
     """
 
     written: int
@@ -66,6 +69,7 @@ class Counts:
     rejected: int
     cut: int
     seconds: Seconds = field(compare=False, repr=False)
+    rejects: tuple[Reject, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +94,7 @@ def ingest(
     resume: bool = False,
     progress: Callable[[int], None] | None = None,
     on_reject: Callable[[Reject], None] | None = None,
+    strict: bool = False,
     stop: Callable[[], bool] | None = None,
 ) -> Counts:
     """Encode ``records`` and write them to ``collection``, one row per (item, modality, ordinal).
@@ -104,10 +109,12 @@ def ingest(
         resume: Leave out rows that the collection has already; an interrupted run goes on where it ended.
         progress: Called with the number of inputs that are done with, each time some are.
         on_reject: Called with each reject, as it happens.
+        strict: End at the first reject; of the records near it, some are written.
         stop: Asked between inputs; once it says True, what is being encoded is written and the call returns.
 
     Raises:
-        InputError: The first record has a metadata column of a reserved name (later ones are rejects).
+        InputError: The first record has a metadata column of a reserved name (later ones are rejects), ``strict`` met a
+            reject, or what is given as records are none.
         StoreError: Milvus failed; what it had confirmed is there, and ``resume`` goes on.
 
     Example:
@@ -117,10 +124,11 @@ def ingest(
         >>> uri = tempfile.mkdtemp() + "/example.db"
         >>> collection = HashCollection.create("example", Encoder.load(starter_path()), uri=uri)
         >>> ingest([Record("1", texts=("a red flower",))], collection)
-        Counts(written=1, skipped=0, rejected=0, cut=0)
+        Counts(written=1, skipped=0, rejected=0, cut=0, rejects=())
         >>> collection.close()
     """
-    return _Ingest(collection, resume, progress, on_reject, stop).run(records)
+    check_records(records)
+    return _Ingest(collection, resume, progress, on_reject, strict, stop).run(records)
 
 
 class _Ingest:
@@ -132,6 +140,7 @@ class _Ingest:
         resume: bool,
         progress: Callable[[int], None] | None,
         on_reject: Callable[[Reject], None] | None,
+        strict: bool,
         stop: Callable[[], bool] | None,
     ) -> None:
         self.collection = collection
@@ -140,6 +149,8 @@ class _Ingest:
         self.progress = progress or (lambda done: None)
         self.on_reject = on_reject or (lambda reject: None)
         self.stop = stop or (lambda: False)
+        self.strict = strict
+        self.rejects: list[Reject] = []
         self.skipped = self.rejected = self.cut = 0
         self.encode_seconds = 0.0
         self.failure: BaseException | None = None
@@ -151,7 +162,7 @@ class _Ingest:
             raise self.failure
         total = time.perf_counter() - start
         seconds = Seconds(self.encode_seconds, total - self.encode_seconds, total)
-        return Counts(written, self.skipped, self.rejected, self.cut, seconds)
+        return Counts(written, self.skipped, self.rejected, self.cut, seconds, tuple(self.rejects))
 
     def _clocked(self, rows: Iterator[CodeRow | None]) -> Iterator[CodeRow | None]:
         """``rows``, with the time that the writer waits for them on the clock."""
@@ -213,7 +224,7 @@ class _Ingest:
         rows = [
             _Row(record.id, kind, 0, source, {**fields, "path": path_of(source)})
             for kind, source in files.items()
-            if source is not None and source != ""
+            if not (source is None or (isinstance(source, str) and not source))
         ]
         rows += [_Row(record.id, "text", n, text, {**fields, "text": text}) for n, text in enumerate(record.texts)]
         if not rows:
@@ -255,7 +266,11 @@ class _Ingest:
 
     def _reject(self, reject: Reject) -> None:
         self.rejected += 1
+        if len(self.rejects) < _KEPT:
+            self.rejects.append(reject)
         self.on_reject(reject)
+        if self.strict:
+            raise InputError(f"item {reject.id!r}: {reject.reason}")
         self.progress(1)
 
 

@@ -14,7 +14,7 @@ from milvus_hash.manifest.cells import CLIPS, PICTURES, check_id
 from milvus_hash.manifest.reading import read_table
 from milvus_hash.manifest.tables import SUFFIXES
 from milvus_hash.media.text import MAX_TEXT_BYTES, check_text
-from milvus_hash.record import Record, Reject
+from milvus_hash.record import Record, Reject, path_of
 
 _MEDIA = PICTURES | CLIPS
 _TABLES = frozenset(f"metadata{suffix}" for suffix in SUFFIXES)
@@ -102,7 +102,7 @@ class _Folder:
             for row in read_table(tables[0], prefix=prefix, within=self._inside, taken=self._taken):
                 if isinstance(row, Record):
                     self._taken.add(row.id)
-                    named.update(os.path.abspath(path) for path in (row.image, row.video) if path)  # noqa: PTH100
+                    named.update(map(os.path.abspath, filter(None, map(path_of, (row.image, row.video)))))
                 yield row
         except InputError as error:
             if folder == self._root:

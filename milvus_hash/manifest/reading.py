@@ -14,7 +14,7 @@ from milvus_hash.manifest.cells import CLIPS, check_id, clean, is_empty, number_
 from milvus_hash.manifest.json_value import json_value
 from milvus_hash.manifest.table_writer import write_rows
 from milvus_hash.manifest.tables import read_rows
-from milvus_hash.record import Record, Reject
+from milvus_hash.record import Record, Reject, path_of
 
 SPLITS = ("train", "val", "query", "database")
 _MEDIA = ("image", "file_name", "video", "text")
@@ -167,8 +167,10 @@ def _row(record: Record, base: Path) -> dict[str, Any]:
     return {name: value for name, value in row.items() if not is_empty(value) and value != []}
 
 
-def _shorten(path: str | None, base: Path) -> str | None:
-    if path is None:
+def _shorten(source: object, base: Path) -> str | None:
+    if source is None:
         return None
+    if not (path := path_of(source)):
+        raise InputError(f"a manifest names files; write the {type(source).__name__} that is in memory to one first")
     full = Path(os.path.abspath(path))  # noqa: PTH100
     return full.relative_to(base).as_posix() if full.is_relative_to(base) else str(full)

@@ -1,11 +1,45 @@
-"""The file of a picture or clip: something that can be opened without fear, and what messages call it."""
+"""The file of a picture or clip: what may be given as one, whether it can be opened without fear, what it is called."""
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from milvus_hash.errors import InputError
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def as_file(source: Any, kind: str, also: str = "") -> str | Path | bytes:  # noqa: ANN401 (whatever is given)
+    """``source`` as a path or as the bytes of a file, which an open file is read for.
+
+    Args:
+        source: What was given as a picture or clip.
+        kind: ``picture`` or ``video``, for messages.
+        also: What else could have been given, for messages.
+
+    Raises:
+        InputError: It is an address, an open file of text, or nothing of the kind.
+    """
+    if isinstance(source, str) and _ADDRESS.match(source):
+        parts = urlsplit(source)  # without a login and a query, which may be secrets
+        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        raise InputError(f"{place} is an address, and nothing is fetched: download the {kind}, and give its bytes")
+    if isinstance(source, (str, Path, bytes)):
+        return source
+    if isinstance(source, (bytearray, memoryview)):
+        return bytes(source)
+    if callable(getattr(source, "read", None)):
+        data = source.read()
+        if isinstance(data, bytes):
+            return data
+        raise InputError(f"the {kind} is an open file that gives {type(data).__name__}: open it with mode 'rb'")
+    raise InputError(
+        f"the {kind} is a {type(source).__name__}: a path, the bytes of a file or an open file{also} is needed"
+    )
 
 
 def name_of(source: object, kind: str) -> str:

@@ -8,7 +8,7 @@ else. Nothing changes on the way: neither an image that was handed in nor a sett
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,14 @@ from milvus_hash.errors import InputError
 from milvus_hash.media import borrowed, limits, opening
 from milvus_hash.media.colour import Deep, is_deep, levelled, strips, to_rgb
 from milvus_hash.media.containers.contents import Contents
-from milvus_hash.media.files import name_of
+from milvus_hash.media.files import as_file, name_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
-ImageSource: TypeAlias = "str | Path | bytes | Image.Image"
+ImageSource: TypeAlias = "str | Path | bytes | bytearray | memoryview | IO[bytes] | Image.Image | NDArray[np.uint8]"
+"""What may be given as a picture: a path, the bytes of a file, a file open for reading, a Pillow image, or pixels uint8
+``(height, width)``, ``(height, width, 3)`` or ``(height, width, 4)``."""
 
 _LARGE = 16_000_000  # pixels from which a picture is converted strip by strip, to need little more than its decoding
 
@@ -32,7 +34,7 @@ def load_image(source: ImageSource, target: ImageInput) -> NDArray[np.uint8]:
     """Load a picture as uint8 ``(size, size, 3)``, RGB, resized as ``target`` says.
 
     Args:
-        source: A path, the bytes of a file, or a Pillow image.
+        source: See :data:`ImageSource`.
         target: Size and resize rule, as the bundle states them.
 
     Raises:
@@ -50,7 +52,7 @@ def read_picture(source: ImageSource, *, side: int | None = None) -> Image.Image
     """Read a picture upright, in RGB, on white.
 
     Args:
-        source: A path, the bytes of a file, or a Pillow image.
+        source: See :data:`ImageSource`.
         side: The picture will be shrunk to about this many pixels: a JPEG is then decoded at a fraction of its size.
 
     Raises:
@@ -58,6 +60,7 @@ def read_picture(source: ImageSource, *, side: int | None = None) -> Image.Image
     """
     from PIL import Image
 
+    source = _given(source)
     name = name_of(source, "picture")
     if isinstance(source, Image.Image):
         with borrowed.kept_as_it_is(source, name) as found:
@@ -69,6 +72,35 @@ def read_picture(source: ImageSource, *, side: int | None = None) -> Image.Image
         known = ", ".join(opening.FORMATS)
         raise InputError(f"{name} is not a picture of a format that is read ({known})")
     return decode(contents, name, side)
+
+
+def _given(source: Any) -> str | Path | bytes | Image.Image:  # noqa: ANN401 (whatever is given)
+    """``source`` as a file or as a Pillow image.
+
+    Raises:
+        InputError: It is neither, nor pixels.
+    """
+    from PIL import Image
+
+    if isinstance(source, Image.Image):
+        return source
+    if not hasattr(source, "__array__") or not hasattr(source, "shape"):
+        return as_file(source, "picture", ", a Pillow image or uint8 (height, width, 3)")
+    try:
+        pixels = np.asarray(source)
+    except Exception as error:  # a tensor that is on another device, or has a gradient
+        raise InputError(f"the picture is a {type(source).__name__} that gives no array: {error}") from error
+    if (
+        pixels.dtype != np.uint8
+        or not pixels.size > 0
+        or pixels.ndim not in (2, 3)
+        or pixels.shape[2:] not in ((), (3,), (4,))
+    ):
+        raise InputError(
+            f"the picture is an array of {pixels.dtype} {pixels.shape}: uint8 (height, width), (height, width, 3) or "
+            "(height, width, 4) is needed"
+        )
+    return Image.fromarray(pixels)
 
 
 def decode(contents: Contents, name: str, side: int | None = None) -> Image.Image:

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import IO, TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 from milvus_hash.bundle import VideoInput
 from milvus_hash.errors import InputError
 from milvus_hash.media import animation, film, opening
-from milvus_hash.media.files import name_of
+from milvus_hash.media.files import as_file, name_of
 from milvus_hash.media.image import decode, resize
 
 if TYPE_CHECKING:
     from PIL import Image
 
-VideoSource: TypeAlias = "str | Path | bytes"
+VideoSource: TypeAlias = "str | Path | bytes | bytearray | memoryview | IO[bytes]"
+"""What may be given as a clip: a path, the bytes of a file, or a file open for reading."""
+File: TypeAlias = "str | Path | bytes"
 Frame = TypeVar("Frame")
 
 
@@ -37,7 +39,7 @@ def load_video(source: VideoSource, target: VideoInput) -> NDArray[np.uint8]:
     between its frames; a clip of fewer frames repeats them.
 
     Args:
-        source: A path, or the bytes of a file.
+        source: See :data:`VideoSource`.
         target: Frames, size and resize rule, as the bundle states them.
 
     Raises:
@@ -53,13 +55,14 @@ def load_video(source: VideoSource, target: VideoInput) -> NDArray[np.uint8]:
         >>> load_video(file.getvalue(), VideoInput(size=8, frames=4))[:, 0, 0].tolist()
         [[255, 0, 0], [255, 0, 0], [255, 0, 0], [0, 0, 255]]
     """
+    file = as_file(source, "video")
     try:
-        return _stack(_sampled(source, target, film.read_timeline), source, target)
+        return _stack(_sampled(file, target, film.read_timeline), file, target)
     except film.OutOfStep:
-        return _stack(_sampled(source, target, film.decode_timeline), source, target)
+        return _stack(_sampled(file, target, film.decode_timeline), file, target)
 
 
-def _stack(sampled: Iterable[tuple[Image.Image, int]], source: VideoSource, target: VideoInput) -> NDArray[np.uint8]:
+def _stack(sampled: Iterable[tuple[Image.Image, int]], source: File, target: VideoInput) -> NDArray[np.uint8]:
     arrays: list[NDArray[np.uint8]] = []
     for frame, times in sampled:
         arrays += [np.asarray(resize(frame, target), dtype=np.uint8)] * times
@@ -69,7 +72,7 @@ def _stack(sampled: Iterable[tuple[Image.Image, int]], source: VideoSource, targ
 
 
 def _sampled(
-    source: VideoSource, target: VideoInput, timeline_of: Callable[[VideoSource, str], film.Timeline]
+    source: File, target: VideoInput, timeline_of: Callable[[File, str], film.Timeline]
 ) -> Iterator[tuple[Image.Image, int]]:
     """The frames of a clip that :func:`load_video` takes, in RGB, not resized yet, and how often it takes each.
 

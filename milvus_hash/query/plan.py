@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from milvus_hash.arguments import check_arguments
 from milvus_hash.codes import Codes
 from milvus_hash.errors import InputError
 from milvus_hash.query.fields import check_names, check_output_names
@@ -23,6 +24,9 @@ from milvus_hash.query.within import complete_nearest, within
 from milvus_hash.store.call import Steps
 from milvus_hash.store.index import check_search
 from milvus_hash.store.rows import leave_out_absent
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class SearchOptions(TypedDict, total=False):
@@ -75,6 +79,16 @@ class Options:
     oversample: int = 4
     by_item: bool = False
     complete: bool = False
+
+
+def options_of(**options: Unpack[SearchOptions]) -> Options:
+    """The options of a search.
+
+    Raises:
+        TypeError: There is no such option.
+    """
+    check_arguments(options, SearchOptions.__annotations__)
+    return Options(**options)
 
 
 def find(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from milvus_hash.arguments import check_arguments
 from milvus_hash.codes import check_one, pack
 from milvus_hash.errors import InputError
 from milvus_hash.media.text import warn_of_cut
@@ -19,6 +20,8 @@ from milvus_hash.query.nearest import search_arguments
 from milvus_hash.query.target import CODE, Scope, Target, check_limit
 
 if TYPE_CHECKING:
+    from typing_extensions import Never
+
     from milvus_hash.encoder import Encoder
     from milvus_hash.media.image import ImageSource
     from milvus_hash.media.video import VideoSource
@@ -153,6 +156,7 @@ def ask(
     vector: Parts[NDArray[np.floating]] | None = None,
     code: bytes | NDArray[np.uint8] | None = None,
     query: Query | None = None,
+    **unknown: Never,
 ) -> Query:
     """The one question of all the parts that are given, or of a ready ``code`` or ``query`` alone.
 
@@ -160,6 +164,7 @@ def ask(
         InputError: Nothing is given, a ready code or query beside something else, a part cannot be encoded or weighed,
             or the parts cancel out.
     """
+    check_arguments(unknown, Asked.__annotations__)
     parts = {"text": text, "image": image, "video": video, "vector": vector}
     given = {modality: part for modality, part in parts.items() if part is not None}
     ready = {"code": code, "query": query}
@@ -240,6 +245,7 @@ def _weighed(modality: str, part: Any) -> list[tuple[Any, float]]:  # noqa: ANN4
         weight = pair[1]
         if isinstance(weight, bool) or not isinstance(weight, Real) or not math.isfinite(weight) or not weight:
             raise InputError(
-                f"{modality} has the weight {weight!r}: a number other than 0 is needed, a negative one for 'without'"
+                f"{modality} has the weight {weight!r}: a number other than 0 is needed, a negative one for 'without'; "
+                "a tuple is a source and its weight, several sources are a list"
             )
     return [(source, float(weight)) for source, weight in pairs]

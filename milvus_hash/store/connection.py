@@ -10,9 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from milvus_hash.arguments import check_arguments
 from milvus_hash.errors import AnswerTooLarge
 from milvus_hash.store import clients, lite
-from milvus_hash.store.address import DEFAULT_URI, Address
+from milvus_hash.store.address import DEFAULT_URI, Address, ConnectionOptions
 from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.faults import Deadline, errors, failed, is_not_loaded, passes, refused
@@ -20,6 +21,8 @@ from milvus_hash.store.opening import open_client
 from milvus_hash.store.tls import Tls
 
 if TYPE_CHECKING:
+    from typing_extensions import Never
+
     from milvus_hash.store.driver import MilvusClient
 
 
@@ -45,7 +48,9 @@ class Connection:
         user: str = "",
         password: str = "",
         tls: Tls | None = None,
+        **unknown: Never,
     ) -> None:
+        check_arguments(unknown, ConnectionOptions.__annotations__)
         import_module("milvus_hash.store.driver")  # here, lest its import take a part of a call's time
         self.address = Address.of(uri, token, db, timeout, user=user, password=password, tls=tls)
         self.uri = self.address.shown

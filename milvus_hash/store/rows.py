@@ -39,6 +39,13 @@ class CodeRow:
     code: bytes | NDArray[np.uint8]
     fields: Mapping[str, Any] = field(default_factory=dict)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether all is equal; codes by their bytes, whatever holds them."""
+        if not isinstance(other, CodeRow):
+            return NotImplemented
+        mine, its = ((row.item, row.modality, row.ordinal, bytes(row.code), row.fields) for row in (self, other))
+        return mine == its
+
 
 def to_entity(row: CodeRow, width: int, declared: Mapping[str, type]) -> dict[str, Any]:
     """The row as pymilvus takes it.

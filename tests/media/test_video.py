@@ -301,7 +301,7 @@ def bad_files(folder):
     yield folder / "missing.mp4", "does not exist"
     yield "/dev/null", "not a plain file"
     yield "a\0b.mp4", "cannot be opened"
-    yield "http://127.0.0.1:1/clip.mp4", "does not exist"
+    yield "http://127.0.0.1:1/clip.mp4", "is an address, and nothing is fetched"
     with av.open(str(folder / "sound.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=8000)
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
