@@ -13,7 +13,6 @@ from PIL import Image
 from milvus_hash import codes
 from milvus_hash.collection import CodeRow, HashCollection
 from milvus_hash.errors import InputError, StoreError
-from milvus_hash.query.fields import names_in
 from milvus_hash.query.filters import check_condition, check_templates
 from milvus_hash.query.question import Query
 from milvus_hash.query.target import Target
@@ -179,20 +178,6 @@ def test_a_field_that_no_row_has_is_named(flat_store):
     for known in ('path == "q"', "year > 99", 'note == "path == x"', 'json_contains(labels, "dog")', 'item == "x"'):
         assert ask(filter=known) == []
     assert ask(filter="year == 1", output_fields=["path"])[0].fields == {}
-
-
-@pytest.mark.parametrize(
-    ("condition", "names"),
-    [
-        ("", []),
-        ('a == "b and c" or d like \'e "f" %\'', ["a", "d"]),
-        ("x in {list} and not exists y", ["x", "y"]),
-        ('$meta["k"] == 1e5 AND TRUE', []),
-        ('m["k"]["l"] > 0x1F && array_length (n) == 2', ["m", "n"]),
-    ],
-)
-def test_names_in_filters(condition, names):
-    assert names_in(condition) == names
 
 
 def test_a_filter_that_does_not_parse_is_named(filled):

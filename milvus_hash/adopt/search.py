@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -17,6 +16,7 @@ from milvus_hash.adopt.source import Source, Vectors, decode, look
 from milvus_hash.arguments import check_encoder
 from milvus_hash.errors import InputError
 from milvus_hash.graph import Encodings
+from milvus_hash.query.expression import fields_in
 from milvus_hash.query.filters import check_condition
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.rescore import score_codes
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 Rescore: TypeAlias = Literal["vectors", "logits"] | None
 
 _WIDER = 4  # times more candidates when a filter left too few
-# Names in an expression that are no fields; any other name that is not a copied field keeps a filter at the source.
-_OPERATORS = frozenset({"and", "or", "not", "in", "like", "true", "false", "is", "null", "AND", "OR", "NOT", "IN"})
-_TEXT_OR_NAME = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|([A-Za-z_$][\w$]*)""")
 
 
 class AdoptedHit(NamedTuple):
@@ -327,5 +324,4 @@ def names_only(condition: str, fields: Sequence[str]) -> bool:
         >>> names_only('year > 3 and name == "of year"', ["year", "name"]), names_only("meta['x'] == 1", ["year"])
         (True, False)
     """
-    names = {found for found in _TEXT_OR_NAME.findall(condition) if found}
-    return bool(condition) and names - _OPERATORS <= set(fields)
+    return bool(condition) and set(fields).issuperset(fields_in(condition))

@@ -10,14 +10,13 @@ import re
 from collections.abc import Collection, Sequence
 
 from milvus_hash.errors import AnswerTooLarge, InputError
+from milvus_hash.query.expression import fields_in
 from milvus_hash.query.hits import Hit
 from milvus_hash.query.target import MAX_LIMIT, Target
 from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.schema import RESERVED
 
-_QUOTED = re.compile(r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' """, re.VERBOSE | re.DOTALL)
-_NAME = re.compile(r"(?<![\w.${])[A-Za-z_]\w*\b(?!\s*\()", re.ASCII)  # no function, no $meta, no {template}
-_WORDS = frozenset(["and", "or", "not", "in", "like", "exists", "is", "null", "true", "false", "iso", "interval"])
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 def check_output_names(names: Sequence[str] | None, declared: Collection[str]) -> None:
@@ -53,7 +52,7 @@ def check_names(
         asked = [name for name in names or () if name not in known and not any(name in hit.fields for hit in hits)]
         where = "output_fields"
     else:
-        asked = [name for name in names_in(condition) if name not in known]
+        asked = [name for name in fields_in(condition) if name not in known]
         where = f"filter {condition!r}"
     for name in asked:
         if not (yield from _in_any_row(target, name)):
@@ -61,17 +60,6 @@ def check_names(
                 f"{where}: no row of {target.name!r} has a field {name!r}; "
                 f"declared are {', '.join(sorted(declared)) or 'none'}, get(items) shows the others of an item"
             )
-
-
-def names_in(condition: str) -> list[str]:
-    """The names of fields in a filter, each once.
-
-    Example:
-        >>> names_in('year > 3 and json_contains(labels, "a cat") or not (licence in ["CC0"])')
-        ['year', 'labels', 'licence']
-    """
-    found = _NAME.findall(_QUOTED.sub('""', condition))
-    return [name for name in dict.fromkeys(found) if name.lower() not in _WORDS]
 
 
 def _in_any_row(target: Target, name: str) -> Steps[bool]:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from milvus_hash.errors import InputError, StoreError
+from milvus_hash.query.expression import check_for_lite, words
 from milvus_hash.query.quoting import as_lite_reads
 from milvus_hash.query.target import Target
 from milvus_hash.store.call import Call, Steps
@@ -57,32 +58,14 @@ def check_condition(condition: str, *, lite: bool = False) -> str:
         lite: Whether it is for Milvus Lite, which is told of escapes in texts what a server knows by itself.
 
     Raises:
-        InputError: Parentheses, brackets and quotes do not pair up: it could leave its parentheses, and Milvus Lite
-            guesses what is missing. Or it has a text that Milvus Lite cannot read.
+        InputError: It is no text, its parentheses, brackets and quotes do not pair up, or Milvus Lite would end over it
+            or cannot read a text in it.
     """
-    if not _balanced(condition):
-        raise InputError(f"filter {condition!r}: a parenthesis, bracket or quote is missing")
-    return as_lite_reads(condition.strip()) if lite else condition.strip()
-
-
-def _balanced(condition: str) -> bool:
-    """Whether every parenthesis, bracket and quote is closed by its own, quoted text aside."""
-    closers, quote, escaped = "", "", False
-    for char in condition:
-        if quote:
-            if escaped or char == "\\":
-                escaped = not escaped
-            elif char == quote:
-                quote = ""
-        elif char in "\"'":
-            quote = char
-        elif char in "([":
-            closers += {"(": ")", "[": "]"}[char]
-        elif char in ")]":
-            if not closers.endswith(char):
-                return False
-            closers = closers[:-1]
-    return not closers and not quote
+    words(condition)
+    if lite:
+        check_for_lite(condition)
+        return as_lite_reads(condition.strip())
+    return condition.strip()
 
 
 def check_templates(target: Target) -> Steps[None]:

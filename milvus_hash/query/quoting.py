@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable
 
 from milvus_hash.errors import InputError
+from milvus_hash.query.expression import TEXT
 
-_LITERAL = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
 _UNKNOWN_TO_LITE = re.compile(r"(?<!\\)(?:\\\\)*\\[abfnrtvxuU0-7]")
 _NAMED = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
@@ -78,7 +78,7 @@ def as_lite_reads(condition: str) -> str:
         >>> as_lite_reads(r'name == "a\tb" and year > 3')
         'name == "a\tb" and year > 3'
     """
-    return _LITERAL.sub(lambda found: _resolved(found[0]), condition)
+    return TEXT.sub(lambda found: _resolved(found[0]), condition)
 
 
 def _resolved(literal: str) -> str:
