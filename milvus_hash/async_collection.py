@@ -221,6 +221,10 @@ class AsyncHashCollection:
         """As :meth:`HashCollection.delete`."""
         return await in_thread(lambda: self._collection.delete(items, modality=modality, filter=filter))
 
+    async def ping(self, timeout: float = 2.0) -> None:
+        """As :meth:`HashCollection.ping`."""
+        await in_thread(lambda: self._collection.ping(timeout))
+
     async def flush(self) -> None:
         """As :meth:`HashCollection.flush`."""
         await in_thread(self._collection.flush)

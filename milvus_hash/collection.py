@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from milvus_hash.arguments import check_encoder
 from milvus_hash.codes import Codes, check
-from milvus_hash.errors import InputError
+from milvus_hash.errors import InputError, StoreError
 from milvus_hash.query.delete import delete
 from milvus_hash.query.hits import Hit
 from milvus_hash.query.plan import Options, SearchOptions, find, find_within, options_of
@@ -92,7 +92,8 @@ class HashCollection:
         self._target = target_of(shape, lite=connection.lite)
 
     def __repr__(self) -> str:
-        return f"HashCollection({self.name!r}, bits={self.bits}, index={self.index!r}, uri={self.uri!r})"
+        database = f", db={self._connection.address.db!r}" if self._connection.address.db else ""
+        return f"HashCollection({self.name!r}, bits={self.bits}, index={self.index!r}, uri={self.uri!r}{database})"
 
     @classmethod
     def create(
@@ -390,6 +391,16 @@ class HashCollection:
             return self._connection.run(delete(self._target, items, modality, filter), Consistency("Strong"))
         finally:
             self._consistency.has_written()
+
+    def ping(self, timeout: float = 2.0) -> None:
+        """Return if Milvus answers within ``timeout`` seconds and has the collection in memory, for a health check.
+
+        Raises:
+            StoreError: It does not, or has not.
+        """
+        state = self._call("asking for", "get_load_state", self.name, timeout=timeout)["state"]
+        if state.name != "Loaded":
+            raise StoreError(f"collection {self.name!r} cannot be searched: it is {state.name}; opening it loads it")
 
     def flush(self) -> None:
         """Make a server seal what was written, so that it gets its index; searches find it either way."""

@@ -123,7 +123,7 @@ def examine(name: str, encoder: Encoder | None = None, **connection: Unpack[Conn
 
 def _examine(connection: Connection, name: str, encoder: Encoder | None) -> Health:
     if not catalog.exists(connection, name):
-        detail = f"there is no collection {name!r} in {connection.uri}: make it, for instance with milvus-hash ingest"
+        detail = f"there is no collection {name!r} in {connection.place}: make it, for instance with milvus-hash ingest"
         return Health(name, problems=(Problem("no collection", detail),))
     described = connection.call(f"describing {name!r}", "describe_collection", name)
     found = _Examination(connection, described, encoder)

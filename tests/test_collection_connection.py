@@ -189,6 +189,9 @@ def test_several_databases(server_uri, tiny_encoder):
     ):
         second.add_codes([CodeRow("a", "image", 0, bytes(8))])
         assert (first.count(), second.count()) == (0, 1)
+        assert "db='second'" in repr(second)
+        with pytest.raises(StoreError, match=r"'absent' in http.* \(database 'second'\)"):
+            HashCollection.open("absent", tiny_encoder, uri=server_uri, db="second")
         with HashCollection.open("twice", tiny_encoder, uri=f"{server_uri}/second") as again:
             assert again.count() == 1
         first.drop()
@@ -240,8 +243,25 @@ def test_a_consistency_level_that_is_none(lite_uri, tiny_encoder):
 
 
 def test_a_database_that_is_not_there(server_uri, tiny_encoder):
-    with pytest.raises(StoreError, match=r"database:?.* not found"):
-        HashCollection.create("any", tiny_encoder, uri=server_uri, db="absent", timeout=5)
+    message = "there is no database 'absent' in http.*; it has default"
+    with pytest.raises(StoreError, match=message):
+        HashCollection.create("any", tiny_encoder, uri=server_uri, db="absent", timeout=15)
+    for where in ({"uri": server_uri, "db": "absent"}, {"uri": f"{server_uri}/absent"}):
+        with pytest.raises(StoreError, match=message):
+            HashCollection.exists("any", **where)
+        with pytest.raises(StoreError, match=message):
+            HashCollection.open("any", tiny_encoder, **where)
+
+
+def test_a_ping_tells_whether_searches_would_work(flat_store, tiny_encoder):
+    collection = flat_store.create()
+    collection.ping()
+    if flat_store.uri.startswith("http"):
+        collection._call("releasing", "release_collection", collection.name)
+        with pytest.raises(StoreError, match="cannot be searched: it is NotLoad; opening it loads it"):
+            collection.ping()
+        HashCollection.open(collection.name, tiny_encoder, uri=flat_store.uri, timeout=60).close()
+        collection.ping(timeout=5)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def create(
     adopted = Adopted(source.name, source.vector_field, source.metric, source.pk, tuple(fields))
     schema = _schema(source, made_by, adopted)
     if catalog.exists(connection, name):
-        raise StoreError(f"collection {name!r} exists in {connection.uri}: name another one")
+        raise StoreError(f"collection {name!r} exists in {connection.place}: name another one")
     with making(connection, name, schema):
         create_index(connection, name, index)
         connection.call(f"loading {name!r}", "load_collection", name)
@@ -146,7 +146,7 @@ def read(connection: Connection, name: str) -> Sidecar:
         StoreError: There is none, it is no sidecar, or Milvus fails.
     """
     if not catalog.exists(connection, name):
-        raise StoreError(f"there is no collection {name!r} in {connection.uri}: make it with milvus-hash adopt")
+        raise StoreError(f"there is no collection {name!r} in {connection.place}: make it with milvus-hash adopt")
     described = connection.call(f"describing {name!r}", "describe_collection", name)
     description = described.get("description", "")
     made_by = Provenance.loads(name, description)

@@ -87,7 +87,7 @@ def look(connection: Connection, name: str, vector_field: str) -> Source:
         InputError: The field is not there, holds no vectors that codes can be made of, or has another metric.
     """
     if not exists(connection, name):
-        raise StoreError(f"there is no collection {name!r} in {connection.uri}: name the one with the float vectors")
+        raise StoreError(f"there is no collection {name!r} in {connection.place}: name the one with the float vectors")
     described = connection.call(f"describing {name!r}", "describe_collection", name)
     fields = {field["name"]: field for field in described["fields"]}
     kind = _vector_kind(name, vector_field, fields)

@@ -115,6 +115,16 @@ class Address:
         return urlsplit(self.uri).hostname or "" if _is_server(self.uri) else ""
 
     @property
+    def database(self) -> str:
+        """Of the server, however it was given; empty for its default one."""
+        return self.db or (urlsplit(self.uri).path.strip("/") if self.host else "")
+
+    @property
+    def place(self) -> str:
+        """What a message calls it."""
+        return f"{self.shown} (database {self.db!r})" if self.db else self.shown
+
+    @property
     def target(self) -> str:
         """The server as gRPC names it."""
         parts = urlsplit(self.uri)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from milvus_hash.bundle import Bundle
@@ -45,7 +46,7 @@ def create(
     schema = build_schema(made_by, fields)
     if exists(connection, name):
         raise Unsettled(
-            f"collection {name!r} exists in {connection.uri}: open it with HashCollection.open({name!r}, ...), "
+            f"collection {name!r} exists in {connection.place}: open it with HashCollection.open({name!r}, ...), "
             "or name another one"
         )
     with making(connection, name, schema):
@@ -57,8 +58,19 @@ def create(
 
 
 def exists(connection: Connection, name: str) -> bool:
-    """Whether there is a collection of this name, whoever made it."""
-    return bool(connection.call(f"looking for {name!r}", "has_collection", name))
+    """Whether there is a collection of this name, whoever made it.
+
+    Raises:
+        StoreError: There is no such database, in which a server only says that it has no such collection; or it fails.
+    """
+    found = bool(connection.call(f"looking for {name!r}", "has_collection", name))
+    if not found and (database := connection.address.database):
+        databases: list[str] = []
+        with suppress(StoreError):  # without the right to list them
+            databases = connection.call("listing the databases", "list_databases")
+        if databases and database not in databases:
+            raise StoreError(f"there is no database {database!r} in {connection.uri}; it has {', '.join(databases)}")
+    return found
 
 
 def describe(connection: Connection, name: str) -> Shape:
@@ -69,7 +81,7 @@ def describe(connection: Connection, name: str) -> Shape:
     """
     if not exists(connection, name):
         raise Unsettled(
-            f"there is no collection {name!r} in {connection.uri}: make it, for instance with milvus-hash ingest"
+            f"there is no collection {name!r} in {connection.place}: make it, for instance with milvus-hash ingest"
         )
     found = connection.call(f"describing {name!r}", "describe_collection", name)
     made_by = Provenance.loads(name, found.get("description", ""))

@@ -34,6 +34,7 @@ class Connection:
     Attributes:
         address: Where it goes, and how.
         uri: That, without credentials.
+        place: What messages call it: the uri, with the database.
         lite: Whether it is a file of Milvus Lite.
         timeout: Seconds that every call may take, retries included.
     """
@@ -54,6 +55,7 @@ class Connection:
         import_module("milvus_hash.store.driver")  # here, lest its import take a part of a call's time
         self.address = Address.of(uri, token, db, timeout, user=user, password=password, tls=tls)
         self.uri = self.address.shown
+        self.place = self.address.place
         self.lite = self.address.lite
         self.timeout = timeout
         self._client: MilvusClient | None = None

@@ -109,7 +109,7 @@ def failed(address: Address, doing: str, error: Exception, timeout: float, *, lo
         timeout: Seconds that it could take.
         loading: Whether the server was loading the collection.
     """
-    said = f"{doing} in {address.shown} failed: {_text(error)}"
+    said = f"{doing} in {address.place} failed: {_text(error)}"
     hints = _advice(error, timeout, loading=loading), _proxy(address, error)
     kind = AnswerTooLarge if _TOO_LARGE.search(_text(error)) else StoreError
     return kind(address.masked("; ".join(filter(None, (said, *hints)))))
@@ -125,7 +125,7 @@ def refused(address: Address, error: Exception) -> StoreError:
     hint = "is the server running, and are uri (http or https), database and certificates right?"
     if address.lite:
         hint = f"it has {address.timeout:g} s to start (timeout, --timeout); Milvus Lite writes the reason to stderr"
-    said = f"cannot open {address.shown}: {_text(error)}"
+    said = f"cannot open {address.place}: {_text(error)}"
     return StoreError(address.masked("; ".join(filter(None, (said, hint, _proxy(address, error))))))
 
 

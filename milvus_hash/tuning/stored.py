@@ -30,7 +30,7 @@ def stored_collection(connection: Connection, name: str) -> StoredCollection:
         StoreError: There is none, it is not one of this package, or Milvus fails.
     """
     if not exists(connection, name):
-        raise StoreError(f"there is no collection {name!r} in {connection.uri}: name one that ingest or adopt made")
+        raise StoreError(f"there is no collection {name!r} in {connection.place}: name one that ingest or adopt made")
     described = connection.call(f"describing {name!r}", "describe_collection", name)
     made_by = Provenance.loads(name, described.get("description", ""))
     repair(connection, name)
