@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from milvus_hash.manifest import read_source, write_manifest
     from milvus_hash.query.hits import Hit
     from milvus_hash.query.question import Query
+    from milvus_hash.query.quoting import quoted
     from milvus_hash.record import Record, Reject
     from milvus_hash.sheet import Answer, write_sheet
     from milvus_hash.store.tls import Tls
@@ -64,6 +65,7 @@ _HOME = {
     "Tuning": "tuning",
     "examine": "health",
     "list_aliases": "aliases",
+    "quoted": "query.quoting",
     "read_bundle": "bundle",
     "read_source": "manifest",
     "starter_path": "bundle",
@@ -102,6 +104,7 @@ __all__ = [
     "__version__",
     "examine",
     "list_aliases",
+    "quoted",
     "read_bundle",
     "read_source",
     "starter_path",

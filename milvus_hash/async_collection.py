@@ -20,6 +20,7 @@ from milvus_hash.query.hits import Hit
 from milvus_hash.query.plan import Options, SearchOptions, find, find_within, options_of
 from milvus_hash.query.question import Asked, Parts, Query, ask
 from milvus_hash.query.rows import count, existing, rows_of
+from milvus_hash.query.where import Where, narrowed
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.async_connection import AsyncConnection, in_thread
 from milvus_hash.store.call import Result, Steps
@@ -196,13 +197,14 @@ class AsyncHashCollection:
         *,
         into: str | None = "image",
         filter: str = "",
+        where: Where = None,
         filter_params: Mapping[str, Any] | None = None,
         output_fields: Sequence[str] | None = None,
         **asked: Unpack[Asked],
     ) -> list[Hit]:
         """As :meth:`HashCollection.within`."""
         query = await self._ask(**asked)
-        options = Options(into, filter=filter, filter_params=filter_params, output_fields=output_fields)
+        options = Options(into, filter=filter, where=where, filter_params=filter_params, output_fields=output_fields)
         return await self._run(find_within(self._collection._target, query, radius, options, self.fields))
 
     async def get(self, items: Sequence[str], *, modality: str | None = None) -> list[CodeRow]:
@@ -213,13 +215,20 @@ class AsyncHashCollection:
         """As :meth:`HashCollection.existing`."""
         return await self._run(existing(self._collection._target, pks))
 
-    async def count(self, modality: str | None = None, filter: str = "") -> int:
+    async def count(self, modality: str | None = None, filter: str = "", *, where: Where = None) -> int:
         """As :meth:`HashCollection.count`."""
-        return await self._run(count(self._collection._target, modality, filter))
+        return await self._run(count(self._collection._target, modality, narrowed(filter, where)))
 
-    async def delete(self, items: Sequence[str] | None = None, *, modality: str | None = None, filter: str = "") -> int:
+    async def delete(
+        self,
+        items: Sequence[str] | None = None,
+        *,
+        modality: str | None = None,
+        filter: str = "",
+        where: Where = None,
+    ) -> int:
         """As :meth:`HashCollection.delete`."""
-        return await in_thread(lambda: self._collection.delete(items, modality=modality, filter=filter))
+        return await in_thread(lambda: self._collection.delete(items, modality=modality, filter=filter, where=where))
 
     async def ping(self, timeout: float = 2.0) -> None:
         """As :meth:`HashCollection.ping`."""

@@ -31,6 +31,7 @@ from milvus_hash.query.plan import Options, SearchOptions, find, find_within, op
 from milvus_hash.query.question import Asked, Parts, Query, ask
 from milvus_hash.query.rows import count, existing, rows_of
 from milvus_hash.query.target import target_of
+from milvus_hash.query.where import Where, narrowed
 from milvus_hash.record import Record
 from milvus_hash.store import catalog
 from milvus_hash.store.address import ConnectionOptions
@@ -329,6 +330,7 @@ class HashCollection:
         *,
         into: str | None = "image",
         filter: str = "",
+        where: Where = None,
         filter_params: Mapping[str, Any] | None = None,
         output_fields: Sequence[str] | None = None,
         **asked: Unpack[Asked],
@@ -342,7 +344,7 @@ class HashCollection:
             StoreError: Milvus failed, refused the filter, or the index is HNSW or AUTOINDEX.
         """
         query = ask(self.encoder, self.bits, **asked)
-        options = Options(into, filter=filter, filter_params=filter_params, output_fields=output_fields)
+        options = Options(into, filter=filter, where=where, filter_params=filter_params, output_fields=output_fields)
         return self._run(find_within(self._target, query, radius, options, self.fields))
 
     def get(self, items: Sequence[str], *, modality: str | None = None) -> list[CodeRow]:
@@ -363,22 +365,30 @@ class HashCollection:
         """
         return self._run(existing(self._target, pks))
 
-    def count(self, modality: str | None = None, filter: str = "") -> int:
-        """The number of rows, of one modality and under a filter if given; exact, deleted rows not counted.
+    def count(self, modality: str | None = None, filter: str = "", *, where: Where = None) -> int:
+        """The number of rows, of one modality and under a filter or with values; exact, deleted rows not counted.
 
         Raises:
             InputError: The modality is unknown.
             StoreError: Milvus failed, or refused the filter.
         """
-        return self._run(count(self._target, modality, filter))
+        return self._run(count(self._target, modality, narrowed(filter, where)))
 
-    def delete(self, items: Sequence[str] | None = None, *, modality: str | None = None, filter: str = "") -> int:
+    def delete(
+        self,
+        items: Sequence[str] | None = None,
+        *,
+        modality: str | None = None,
+        filter: str = "",
+        where: Where = None,
+    ) -> int:
         """Delete the rows of ``items``, or those that a filter finds, or those of items that also meet the filter.
 
         Args:
             items: Ids; unknown ones have no rows. All items when absent, for which there has to be a filter.
             modality: Of the rows; all of them when absent.
             filter: A Milvus expression over the metadata.
+            where: Values of the metadata, as for :meth:`search`.
 
         Returns:
             How many rows are gone.
@@ -388,7 +398,9 @@ class HashCollection:
             StoreError: Milvus failed, refused the filter, or the rows are still there; some may be gone.
         """
         try:
-            return self._connection.run(delete(self._target, items, modality, filter), Consistency("Strong"))
+            return self._connection.run(
+                delete(self._target, items, modality, narrowed(filter, where)), Consistency("Strong")
+            )
         finally:
             self._consistency.has_written()
 

@@ -7,8 +7,9 @@ import pytest
 from milvus_hash.adopt.search import names_only
 from milvus_hash.collection import CodeRow
 from milvus_hash.errors import InputError
-from milvus_hash.query.expression import check_for_lite, fields_in, words
+from milvus_hash.query.expression import fields_in, words
 from milvus_hash.query.filters import check_condition
+from milvus_hash.query.for_lite import check_for_lite
 
 ENDS_LITE = [
     "n % 3 in [1, 2]",
@@ -26,6 +27,19 @@ ENDS_LITE = [
     "n / 00 == 1",
     "n % 0x0 == 1",
     "1 / 0 == 1",
+    "1 in [1, 2]",
+    '"a" in ["a"]',
+    "true in [true]",
+    "(n > 1) in [true]",
+    "array_length(tags) + 1 in [2]",
+    "n % (1 - 1) == 1",
+    "n == 5 % (3 - 3)",
+    "n % 0.5 == 1",
+    "text like 1",
+    "text like text",
+    "text like {pattern}",
+    "json_contains(tags)",
+    "array_length()",
 ]
 FINE = [
     "n in [1] and n % 3 == 1",
@@ -37,6 +51,9 @@ FINE = [
     "n + 0 == 1",
     "n / 10 == 0",
     "n % 3 == 1 && n in [1]",
+    "n % -7 == 0 or n / (2) == 1",
+    'text like "a%" or $meta["text"] in ["a / 0 in [1]"]',
+    "n > 1 and n < 5 or n not in [3]",
 ]
 
 
@@ -53,6 +70,9 @@ FINE = [
         ("exists year and flag == True and not Flag is null", ["year", "flag", "Flag"]),
         ("größe > 3 and _x1 == 'y\\'z'", ["größe", "_x1"]),
         ("orange == 1 or inside in [2]", ["orange", "inside"]),
+        ("iso > 400 and interval == 3", ["iso", "interval"]),
+        ('at > ISO "2025-01-01T00:00:00Z" and at + INTERVAL "P1D" < iso "2025-02-01"', ["at"]),
+        ('text_match(title, "a b", minimum_should_match=2)', ["title"]),
     ],
 )
 def test_the_fields_of_a_filter(condition, names):
@@ -63,7 +83,7 @@ def test_a_filter_on_copied_fields_alone_goes_to_the_sidecar():
     copied = ["price", "tags", "year"]
     for condition in ("price < 1e5", 'array_contains(tags, "x")', "exists year", "not price in [1] and TRUE"):
         assert names_only(condition, copied)
-    for condition in ("", "price < cost", '$meta["price"] == 1', "exists colour"):
+    for condition in ("", "price < cost", 'text_match(tags, "a")', '$meta["price"] == 1', "exists colour"):
         assert not names_only(condition, copied)
 
 
@@ -75,7 +95,9 @@ def test_what_does_not_pair_up(wrong):
 
 @pytest.mark.parametrize("wrong", [None, {"year": 3}, 3, b"year > 3", ["year > 3"]], ids=repr)
 def test_what_is_no_expression(empty_collection, wrong):
-    with pytest.raises(InputError, match=r"a Milvus expression is needed, such as .*; leave it out for all rows"):
+    with pytest.raises(
+        InputError, match=r"a Milvus expression is needed, such as .* where=.* leave it out for all rows"
+    ):
         empty_collection.search(code=bytes(8), filter=wrong)
 
 

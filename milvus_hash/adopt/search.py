@@ -16,13 +16,14 @@ from milvus_hash.adopt.source import Source, Vectors, decode, look
 from milvus_hash.arguments import check_encoder
 from milvus_hash.errors import InputError
 from milvus_hash.graph import Encodings
-from milvus_hash.query.expression import fields_in
+from milvus_hash.query.expression import fields_in, words
 from milvus_hash.query.filters import check_condition
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.rescore import score_codes
 from milvus_hash.query.stored import codes_of, with_codes
 from milvus_hash.query.target import MAX_LIMIT, Key, Row, Scope, check_limit
 from milvus_hash.query.walk import Reading, rows_by_key
+from milvus_hash.query.where import Where, narrowed
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.connection import Connection
@@ -123,12 +124,13 @@ class AdoptedCollection:
         *,
         limit: int = 10,
         filter: str = "",
+        where: Where = None,
         oversample: int = 10,
         rescore: Rescore = "vectors",
         output_fields: Sequence[str] | None = None,
     ) -> list[AdoptedHit]:
         """The rows whose vectors are nearest to ``vector`` float ``(width,)``; see :meth:`search_many`."""
-        options = {"limit": limit, "filter": filter, "oversample": oversample, "rescore": rescore}
+        options = {"limit": limit, "filter": filter, "where": where, "oversample": oversample, "rescore": rescore}
         return self.search_many(np.asarray(vector)[None], output_fields=output_fields, **options)[0]  # type: ignore[arg-type]
 
     def search_many(
@@ -137,6 +139,7 @@ class AdoptedCollection:
         *,
         limit: int = 10,
         filter: str = "",
+        where: Where = None,
         oversample: int = 10,
         rescore: Rescore = "vectors",
         output_fields: Sequence[str] | None = None,
@@ -157,6 +160,7 @@ class AdoptedCollection:
             vectors: What to search for.
             limit: Most hits, 1 to 16384.
             filter: A Milvus expression over fields of the source.
+            where: Values that a row's fields have to have, a list for any of its values; they are quoted.
             oversample: Candidates per hit, ties not counted.
             rescore: ``vectors`` orders by the exact metric of the source; ``logits`` by the query's real values against
                 the stored bits, without reading a float; None by Hamming distance.
@@ -171,7 +175,7 @@ class AdoptedCollection:
             raise InputError(f"oversample={oversample!r}: an integer from 1 is needed")
         if rescore not in ("vectors", "logits", None):
             raise InputError(f"rescore={rescore!r}: 'vectors', 'logits' or None is needed")
-        condition = check_condition(filter, lite=self._connection.lite)
+        condition = check_condition(narrowed(filter, where), lite=self._connection.lite)
         asked = [np.asarray(vector, dtype=np.float32) for vector in np.atleast_2d(np.asarray(vectors))]
         if not asked:
             return []
@@ -324,4 +328,5 @@ def names_only(condition: str, fields: Sequence[str]) -> bool:
         >>> names_only('year > 3 and name == "of year"', ["year", "name"]), names_only("meta['x'] == 1", ["year"])
         (True, False)
     """
-    return bool(condition) and set(fields).issuperset(fields_in(condition))
+    searches = any(word.written.lower() in ("text_match", "phrase_match") for word in words(condition))  # need an index
+    return bool(condition) and not searches and set(fields).issuperset(fields_in(condition))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -20,10 +19,8 @@ _WORD = re.compile(
     | (?P<sign><=|>=|==|!=|\*\*|&&|\|\||\S)""",
     re.DOTALL | re.VERBOSE,
 )
-_KEYWORDS = frozenset(["and", "or", "not", "in", "like", "exists", "is", "null", "true", "false", "iso", "interval"])
-_CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
-_COMPUTING = frozenset(["+", "-", "*", "/", "%", "**"])
-_BEFORE_A_TERM = frozenset(["and", "or", "not", "&&", "||", "!"])
+_KEYWORDS = frozenset(["and", "or", "not", "in", "like", "exists", "is", "null", "true", "false"])
+CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
 
 
 class Word(NamedTuple):
@@ -52,13 +49,13 @@ def words(expression: object) -> list[Word]:
     if not isinstance(expression, str):
         raise InputError(
             f"filter is a {type(expression).__name__}: a Milvus expression is needed, such as 'year > 1990 and "
-            'licence == "CC0"\'; leave it out for all rows'
+            'licence == "CC0"\'; give values as where={"licence": "CC0"}, and leave it out for all rows'
         )
     found = [_word(match) for match in _WORD.finditer(expression)]
     open_: list[str] = []
     for _, sign in (word for word in found if word.kind == "sign"):
-        if sign in _CLOSED_BY:
-            open_.append(_CLOSED_BY[sign])
+        if sign in CLOSED_BY:
+            open_.append(CLOSED_BY[sign])
         elif sign in "\"'" or (sign in ")]}" and (not open_ or open_.pop() != sign)):
             open_ = [sign]
             break
@@ -82,59 +79,12 @@ def fields_in(expression: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def check_for_lite(expression: str) -> None:
-    """Refuse what ends the process of Milvus Lite, and with it every later call.
-
-    Raises:
-        InputError: Something computed is looked for with ``in``, or something is divided by zero.
-
-    Example:
-        >>> check_for_lite("id % 3 in [1, 2]")
-        Traceback (most recent call last):
-        milvus_hash.errors.InputError: filter 'id % 3 in [1, 2]' would end Milvus Lite, ...
-    """
-    found = words(expression)
-    for place, word in enumerate(found):
-        if word == ("keyword", "in") and _is_computed(found[:place]):
-            raise InputError(
-                f"filter {expression!r} would end Milvus Lite, which knows `in` for fields alone: write "
-                "(id % 3 == 1 or id % 3 == 2) for id % 3 in [1, 2], or use a server"
-            )
-        if word.written in ("/", "%") and _is_zero(found[place + 1 : place + 3]):
-            raise InputError(f"filter {expression!r} divides by zero, which would end Milvus Lite")
-
-
 def _word(match: re.Match[str]) -> Word:
     kind, written = str(match.lastgroup), match[0]
     return Word("keyword", written.lower()) if kind == "name" and written.lower() in _KEYWORDS else Word(kind, written)
 
 
 def _is_field(word: Word, after: Word | None) -> bool:
-    return word.kind == "name" and after != ("sign", "(")
-
-
-def _is_computed(before: Sequence[Word]) -> bool:
-    """Whether the term that these words end with, ``not`` aside, is anything but a field."""
-    term = list(before[:-1] if before[-1:] == [("keyword", "not")] else before)
-    depth, subscript = 0, 0
-    after: Word | None = None
-    while term and not (depth == 0 and term[-1].written in _BEFORE_A_TERM):
-        word = term.pop()
-        depth += (word.written in (")", "]")) - (word.written in ("(", "["))
-        if depth < 0:
-            return False
-        subscript += (word.written == "]") - (word.written == "[")
-        function = word.kind == "name" and after == ("sign", "(")
-        if not subscript and (word.kind == "number" or word.written in _COMPUTING or function):
-            return True
-        after = word
-    return False
-
-
-def _is_zero(after: Sequence[Word]) -> bool:
-    divisor = next((word for word in after if word.written not in ("-", "+")), None)
-    return divisor is not None and divisor.kind == "number" and _decimal(divisor.written) == 0
-
-
-def _decimal(number: str) -> float:
-    return int(number, 16) if number[:2] in ("0x", "0X") else float(number)
+    """Whether it is no function, and no ``iso "2025-01-01"`` or ``minimum_should_match=2``."""
+    following = Word("", "") if after is None else after
+    return word.kind == "name" and following.kind != "text" and following.written not in ("(", "=")

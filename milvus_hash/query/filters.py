@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from milvus_hash.errors import InputError, StoreError
-from milvus_hash.query.expression import check_for_lite, words
+from milvus_hash.query.expression import words
+from milvus_hash.query.for_lite import check_for_lite
 from milvus_hash.query.quoting import as_lite_reads
 from milvus_hash.query.target import Target
 from milvus_hash.store.call import Call, Steps

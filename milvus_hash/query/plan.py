@@ -20,6 +20,7 @@ from milvus_hash.query.question import Query, check_query
 from milvus_hash.query.rescore import check_rescoring, rescored
 from milvus_hash.query.stored import with_codes
 from milvus_hash.query.target import MAX_LIMIT, Scope, Target, check_limit
+from milvus_hash.query.where import Where, narrowed
 from milvus_hash.query.within import complete_nearest, within
 from milvus_hash.store.call import Steps
 from milvus_hash.store.index import check_search
@@ -37,6 +38,8 @@ class SearchOptions(TypedDict, total=False):
         limit: Most hits, 1 to 16384; together with ``offset`` too. 10 when absent.
         offset: Hits to leave out before them.
         filter: A Milvus expression over the metadata, for instance ``'licence == "CC0"'``.
+        where: Values that the rows' metadata has to have: ``{"brand": "nike", "size": [41, 42]}``, a list for any of
+            its values. They are quoted: with what users type, no more than a value is looked for.
         filter_params: Values for ``{name}`` in the filter, on servers from 2.5 on.
         output_fields: Metadata to return with the hits; all of it when absent.
         search_params: How hard an approximate index looks: ``{"nprobe": 128}`` for BIN_IVF_FLAT (1 to its number
@@ -55,6 +58,7 @@ class SearchOptions(TypedDict, total=False):
     limit: int
     offset: int
     filter: str
+    where: Where
     filter_params: Mapping[str, Any] | None
     output_fields: Sequence[str] | None
     search_params: Mapping[str, int] | None
@@ -72,6 +76,7 @@ class Options:
     limit: int = 10
     offset: int = 0
     filter: str = ""
+    where: Where = None
     filter_params: Mapping[str, Any] | None = None
     output_fields: Sequence[str] | None = None
     search_params: Mapping[str, int] | None = None
@@ -151,7 +156,7 @@ def find_within(
 ) -> Steps[list[Hit]]:
     """Every row within Hamming distance ``radius`` of the query, ordered by (distance, item, ordinal).
 
-    Of ``options``, ``into``, ``filter``, ``filter_params`` and ``output_fields`` count.
+    Of ``options``, ``into``, ``filter``, ``where``, ``filter_params`` and ``output_fields`` count.
 
     Raises:
         InputError: The query, the radius or an option cannot be used.
@@ -181,7 +186,7 @@ def _scope(target: Target, options: Options, fields: Collection[str]) -> Scope:
     names = options.output_fields
     check_output_names(names, fields)
     return Scope(
-        filter=check_condition(options.filter, lite=target.lite),
+        filter=check_condition(narrowed(options.filter, options.where), lite=target.lite),
         modality=check_modality(options.into),
         filter_params=options.filter_params,
         output_fields=(*fields, "$meta") if names is None else tuple(names),

@@ -7,11 +7,17 @@ before a quote and before a line break; all else stands for itself, and a carria
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+import numpy as np
 
 from milvus_hash.errors import InputError
 from milvus_hash.query.expression import TEXT
+
+Value: TypeAlias = str | int | float
 
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
 _UNKNOWN_TO_LITE = re.compile(r"(?<!\\)(?:\\\\)*\\[abfnrtvxuU0-7]")
@@ -20,21 +26,48 @@ _FOR_LITE = re.compile(r"[\\\"]|\r?\n")
 _LONE_RETURN = re.compile(r"\r(?!\n)")
 
 
-def quoted(value: str | int, *, lite: bool) -> str:
-    r"""A value as expressions write it, on a server or in Milvus Lite.
+def quoted(value: Value | Sequence[Value], *, lite: bool = False) -> str:
+    r"""A value as filters write it: a text in quotes with its escapes, a number, a truth value, or a list of these.
+
+    What a user typed, put into a filter with this, is never more than a value: ``filter=f"tenant == {quoted(name)}"``.
+
+    Args:
+        value: A text, an integer of 64 bits, a finite float, a bool (those of numpy too), or a list of them.
+        lite: For Milvus Lite itself. Searches and other calls of this package translate what is written for a server.
 
     Raises:
-        InputError: Milvus Lite cannot read it; see :func:`is_quotable`.
+        InputError: It is something else, or Milvus Lite cannot read it; see :func:`is_quotable`.
 
     Example:
-        >>> quoted(7, lite=False), quoted('a "b"\n', lite=False), quoted('a "b"\n', lite=True)
-        ('7', '"a \\"b\\"\\n"', '"a \\"b\\"\\\n"')
+        >>> quoted('a "b"\n'), quoted('a "b"\n', lite=True), quoted([7, 0.5, True])
+        ('"a \\"b\\"\\n"', '"a \\"b\\"\\\n"', '[7, 0.5, true]')
     """
-    if isinstance(value, int) or not lite:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(quoted(one, lite=lite) for one in value)}]"
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool | int | float):
+        return _number(value)
+    if not isinstance(value, str):
+        raise InputError(
+            f"{value!r} is no value of a filter: a text, a number, a bool or a list of them is needed; "
+            "for rows without a value leave the field out, or write a filter"
+        )
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        raise InputError(f"{value!r} has half of a surrogate pair, which Milvus cannot be sent")
+    if not lite:
         return json.dumps(value, ensure_ascii=False)
     if not is_quotable(value, lite=lite):
         raise InputError(f"{value!r} has a carriage return, which no filter of Milvus Lite can name: use a server")
     return '"' + _FOR_LITE.sub(r"\\\g<0>", value) + '"'
+
+
+def _number(value: float) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{value!r} is no value of a filter, as no row equals it: take a finite number")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise InputError(f"{value!r} is beyond the integers of 64 bits that Milvus has: take a float or a text")
+    return json.dumps(value)
 
 
 def is_quotable(value: str | int, *, lite: bool) -> bool:
