@@ -6,8 +6,7 @@ import re
 from typing import Any
 
 from milvus_hash.errors import InputError, StoreError
-from milvus_hash.query.expression import words
-from milvus_hash.query.for_lite import check_for_lite
+from milvus_hash.query.harmless import check_harmless
 from milvus_hash.query.quoting import as_lite_reads
 from milvus_hash.query.target import Target
 from milvus_hash.store.call import Call, Steps
@@ -59,14 +58,11 @@ def check_condition(condition: str, *, lite: bool = False) -> str:
         lite: Whether it is for Milvus Lite, which is told of escapes in texts what a server knows by itself.
 
     Raises:
-        InputError: It is no text, its parentheses, brackets and quotes do not pair up, or Milvus Lite would end over it
-            or cannot read a text in it.
+        InputError: It is no text, its parentheses, brackets and quotes do not pair up, Milvus would end over it, or
+            Milvus Lite cannot read a text in it.
     """
-    words(condition)
-    if lite:
-        check_for_lite(condition)
-        return as_lite_reads(condition.strip())
-    return condition.strip()
+    check_harmless(condition, lite=lite)
+    return as_lite_reads(condition.strip()) if lite else condition.strip()
 
 
 def check_templates(target: Target) -> Steps[None]:

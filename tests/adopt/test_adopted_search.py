@@ -78,6 +78,15 @@ def test_a_filter_finds_the_nearest_of_the_rows_that_meet_it(adopted, condition)
     assert [hit.pk for hit in adopted.search(question, filter=condition)] == expected
 
 
+@pytest.mark.parametrize("where", [{"price": [3, 5, 9]}, {"name": "n5"}, {"price": 5, "extra": [5, 6]}], ids=repr)
+def test_values_find_the_rows_that_have_them(adopted, where):
+    question = clustered(1, seed=6)[0]
+    prices = {3, 5, 9} if where == {"price": [3, 5, 9]} else {5}
+    assert {hit.fields["price"] for hit in adopted.search(question, where=where, output_fields=["price"])} == prices
+    assert adopted.search_many([question], filter="price > 600", where=where) == [[]]
+    assert adopted.search(question, where={"name": 'n5" or name != "'}) == []
+
+
 def test_hits_are_rows_that_the_source_has_now_with_their_scores_of_now(floats, vector_bundle, vector_encoder):
     adopt(floats.name, "vector", collection=floats.codes, bundle_path=vector_bundle, uri=floats.uri)
     question = clustered(600)[41]

@@ -1,4 +1,4 @@
-"""What ends the process of Milvus Lite, and with it every later call of every client of the file."""
+"""What ends the process of Milvus Lite or of a server, and with it the calls of everybody else."""
 
 from __future__ import annotations
 
@@ -11,34 +11,40 @@ _COMPUTING = frozenset(["+", "-", "*", "/", "%", "**", "&", "|", "^", "~"])
 _NO_WORD = Word("", "")
 
 
-def check_for_lite(expression: str) -> None:
-    """Refuse what ends the process of Milvus Lite.
+def check_harmless(expression: str, *, lite: bool) -> None:
+    """Refuse what ends the process that would answer it.
 
     Raises:
-        InputError: What stands before ``in`` is no field, what stands after ``like`` is no text, it divides by zero, or
-            a function lacks arguments.
+        InputError: It divides by zero; or, in Milvus Lite, what stands before ``in`` is no field, what stands after
+            ``like`` is no text, or a function lacks arguments.
 
     Example:
-        >>> check_for_lite("id % 3 in [1, 2]")
+        >>> check_harmless("id % 3 in [1, 2]", lite=True)
         Traceback (most recent call last):
         milvus_hash.errors.InputError: filter 'id % 3 in [1, 2]' would end Milvus Lite: ...
     """
     found = words(expression)
     for place in range(len(found)):
-        if instead := _instead(found, place):
-            raise InputError(f"filter {expression!r} would end Milvus Lite: {instead}, or use a server")
+        if instead := _dividing(found, place) or (lite and _in_lite(found, place)):
+            raise InputError(f"filter {expression!r} would end Milvus{' Lite' if lite else ''}: {instead}")
 
 
-def _instead(found: Sequence[Word], place: int) -> str:
-    """What to write instead of this word where Milvus Lite would end over it; empty where it would not."""
+def _dividing(found: Sequence[Word], place: int) -> str:
+    """What to write instead of a division by zero; empty where there is none."""
+    written = found[place].written
+    if written not in ("/", "%") or _is_divisor(written, found, place + 1):
+        return ""
+    return f"write a number after {written} that is not 0" + (", nor between -1 and 1" if written == "%" else "")
+
+
+def _in_lite(found: Sequence[Word], place: int) -> str:
+    """What to write instead of this word where Milvus Lite would end over it, which a server refuses or answers."""
     kind, written = found[place]
     after = found[place + 1] if place + 1 < len(found) else _NO_WORD
     if (kind, written) == ("keyword", "in") and not _is_field(found, place - 1):
         return "write a field before `in`, and for id % 3 in [1, 2] (id % 3 == 1 or id % 3 == 2)"
     if (kind, written) == ("keyword", "like") and after.kind != "text":
         return 'write a text after `like`, as in name like "a%"'
-    if written in ("/", "%") and not _is_divisor(written, found, place + 1):
-        return f"write a number after {written} that is not 0" + (", nor between -1 and 1" if written == "%" else "")
     if kind == "name" and after.written == "(" and _arguments(found, place + 1) < (wanted := _wanted(written)):
         return f"{written} takes {'an array' if wanted == 1 else 'an array and a value'}"
     return ""
@@ -65,7 +71,7 @@ def _is_field(found: Sequence[Word], end: int) -> bool:
 
 
 def _is_divisor(sign: str, found: Sequence[Word], place: int) -> bool:
-    """Whether a field stands here, which Milvus Lite refuses, or a number by which it can divide."""
+    """Whether a field stands here, which Milvus refuses, or a number by which it can divide."""
     start = place
     while start < len(found) and found[start].written in ("(", "+", "-"):
         start += 1
