@@ -25,6 +25,7 @@ from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.async_connection import AsyncConnection, in_thread
 from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.rows import CodeRow
+from milvus_hash.store.wanted import CreateOptions
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -76,33 +77,9 @@ class AsyncHashCollection:
         return AsyncHashCollection, (self._collection,)
 
     @classmethod
-    async def create(
-        cls,
-        name: str,
-        encoder: Encoder,
-        *,
-        bits: int | None = None,
-        index: str = "auto",
-        fields: Mapping[str, type] | None = None,
-        expected_rows: int | None = None,
-        consistency: str | None = None,
-        **connection: Unpack[ConnectionOptions],
-    ) -> AsyncHashCollection:
+    async def create(cls, name: str, encoder: Encoder, **options: Unpack[CreateOptions]) -> AsyncHashCollection:
         """As :meth:`HashCollection.create`."""
-
-        def create() -> HashCollection:
-            return HashCollection.create(
-                name,
-                encoder,
-                bits=bits,
-                index=index,
-                fields=fields,
-                expected_rows=expected_rows,
-                consistency=consistency,
-                **connection,
-            )
-
-        return cls(await in_thread(create))
+        return cls(await in_thread(lambda: HashCollection.create(name, encoder, **options)))
 
     @classmethod
     async def open(
@@ -121,33 +98,9 @@ class AsyncHashCollection:
         return cls(await in_thread(open_))
 
     @classmethod
-    async def open_or_create(
-        cls,
-        name: str,
-        encoder: Encoder,
-        *,
-        bits: int | None = None,
-        index: str = "auto",
-        expected_rows: int | None = None,
-        fields: Mapping[str, type] | None = None,
-        consistency: str | None = None,
-        **connection: Unpack[ConnectionOptions],
-    ) -> AsyncHashCollection:
+    async def open_or_create(cls, name: str, encoder: Encoder, **options: Unpack[CreateOptions]) -> AsyncHashCollection:
         """As :meth:`HashCollection.open_or_create`."""
-
-        def open_or_create() -> HashCollection:
-            return HashCollection.open_or_create(
-                name,
-                encoder,
-                bits=bits,
-                index=index,
-                expected_rows=expected_rows,
-                fields=fields,
-                consistency=consistency,
-                **connection,
-            )
-
-        return cls(await in_thread(open_or_create))
+        return cls(await in_thread(lambda: HashCollection.open_or_create(name, encoder, **options)))
 
     @staticmethod
     async def exists(name: str, **connection: Unpack[ConnectionOptions]) -> bool:

@@ -41,6 +41,7 @@ from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.making import settled
 from milvus_hash.store.rows import CodeRow
 from milvus_hash.store.schema import Provenance, primary_key
+from milvus_hash.store.wanted import CreateOptions, taken_apart
 from milvus_hash.store.writer import upsert, write
 
 if TYPE_CHECKING:
@@ -97,34 +98,13 @@ class HashCollection:
         return f"HashCollection({self.name!r}, bits={self.bits}, index={self.index!r}, uri={self.uri!r}{database})"
 
     @classmethod
-    def create(
-        cls,
-        name: str,
-        encoder: Encoder,
-        *,
-        bits: int | None = None,
-        index: str = "auto",
-        expected_rows: int | None = None,
-        fields: Mapping[str, type] | None = None,
-        consistency: str | None = None,
-        **connection: Unpack[ConnectionOptions],
-    ) -> HashCollection:
+    def create(cls, name: str, encoder: Encoder, **options: Unpack[CreateOptions]) -> HashCollection:
         """Create a collection for the codes of ``encoder``.
 
         Args:
             name: Letters, digits and underscores, as Milvus wants it.
             encoder: Whose codes it will hold.
-            bits: Code length, one that the bundle lists; its full length when absent.
-            index: ``BIN_FLAT`` (exact), ``BIN_IVF_FLAT`` (approximate, servers only), ``HNSW`` (approximate, servers
-                that have it), ``AUTOINDEX`` (approximate, what the server chooses; the one index of Zilliz Cloud), or
-                ``auto``: ``BIN_FLAT``, but on a server ``BIN_IVF_FLAT`` beyond 2,000,000 rows.
-            expected_rows: About how many rows the collection will have, for ``auto`` and for the number of lists.
-            fields: Metadata fields to declare, with ``str``, ``int``, ``float`` or ``bool``; a row may lack them (see
-                :data:`~milvus_hash.store.rows.ABSENT`). All other metadata goes to the dynamic field undeclared.
-            consistency: What reads ask for: ``Strong``, ``Session``, ``Bounded`` or ``Eventually``; as at the top of
-                this module when absent.
-            connection: ``uri``, ``token`` (or ``user`` and ``password``), ``db``, ``tls``, ``timeout``: see
-                :class:`~milvus_hash.store.address.ConnectionOptions`.
+            options: How it is made, and where: see :class:`~milvus_hash.store.wanted.CreateOptions`.
 
         Raises:
             StoreError: The collection exists, or Milvus fails or cannot be reached.
@@ -143,10 +123,11 @@ class HashCollection:
             'rose'
         """
         check_encoder(encoder)
-        level, link = Consistency(consistency), Connection(**connection)
+        wanted, where = taken_apart(options)
+        level, link = Consistency(wanted.consistency), Connection(**where)
         try:
-            made_by = Provenance(encoder.bundle.name, encoder.fingerprint, encoder.check_bits(bits))
-            shape = catalog.create(link, name, made_by, index, fields or {}, expected_rows)
+            made_by = Provenance(encoder.bundle.name, encoder.fingerprint, encoder.check_bits(wanted.bits))
+            shape = catalog.create(link, name, made_by, wanted.index, wanted.fields or {}, wanted.expected_rows)
         except BaseException:
             link.close()
             raise
@@ -182,18 +163,7 @@ class HashCollection:
         return cls(link, shape.name, encoder, shape, level)
 
     @classmethod
-    def open_or_create(
-        cls,
-        name: str,
-        encoder: Encoder,
-        *,
-        bits: int | None = None,
-        index: str = "auto",
-        expected_rows: int | None = None,
-        fields: Mapping[str, type] | None = None,
-        consistency: str | None = None,
-        **connection: Unpack[ConnectionOptions],
-    ) -> HashCollection:
+    def open_or_create(cls, name: str, encoder: Encoder, **options: Unpack[CreateOptions]) -> HashCollection:
         """Open a collection, or create it where there is none; several processes may do so at the same time.
 
         The arguments are those of :meth:`create`.
@@ -208,22 +178,20 @@ class HashCollection:
 
         def once() -> HashCollection:
             if catalog.exists(link, name):
-                return cls.open(name, encoder, consistency=consistency, **connection)
-            made = {"bits": bits, "index": index, "expected_rows": expected_rows, "fields": fields}
-            return cls.create(name, encoder, **made, consistency=consistency, **connection)  # type: ignore[arg-type]
+                return cls.open(name, encoder, consistency=wanted.consistency, **where)
+            return cls.create(name, encoder, **options)
 
-        link = Connection(**connection)  # held, so that Milvus Lite is started once
+        wanted, where = taken_apart(options)
+        link = Connection(**where)  # held, so that Milvus Lite is started once
         try:
             found = settled(once, link.timeout)
         finally:
             link.close()
-        for option, value in {"bits": bits, "index": None if index == "auto" else index, "fields": fields}.items():
-            if value and getattr(found, option) != value:
-                found.close()
-                raise InputError(
-                    f"collection {name!r} has {option} {getattr(found, option)!r}, not {value!r}; "
-                    f"leave {option} out, or name another collection"
-                )
+        try:
+            wanted.check(name, found.bits, found.index, found.fields)
+        except InputError:
+            found.close()
+            raise
         return found
 
     @staticmethod

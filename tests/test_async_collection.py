@@ -17,9 +17,10 @@ from milvus_hash.query.question import Asked, ask
 from milvus_hash.record import Record
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.schema import primary_key
+from milvus_hash.store.wanted import CreateOptions
 
 VERBS = [name for name in vars(HashCollection) if name[0] != "_" and callable(getattr(HashCollection, name))]
-GROUPS = {f"Unpack[{group.__name__}]": group for group in (Asked, SearchOptions, ConnectionOptions)}
+GROUPS = {f"Unpack[{group.__name__}]": group for group in (Asked, SearchOptions, ConnectionOptions, CreateOptions)}
 CODES = np.random.default_rng(0).integers(0, 256, (400, 8), dtype=np.uint8)
 
 
