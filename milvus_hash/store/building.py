@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.index import Index, check_search, index_of, resolve
+from milvus_hash.store.unbroken import unbroken
 
 PROPERTY = "milvus_hash.search"
 """The property of a collection that says how its index is to be searched. Milvus 2.3 and later keep properties that
@@ -60,8 +60,8 @@ def rebuild(connection: Connection, name: str, index: Index, say: Say) -> None:
         StoreError: Milvus failed; the collection may be without index, or not loaded.
     """
     say(f"building {index.kind} {dict(index.build) or ''}".rstrip())
-    with ThreadPoolExecutor(1) as unbroken:  # Ctrl-C reaches the main thread alone, and waits there for this one's end
-        unbroken.submit(_replace, connection, name, index).result()
+    with unbroken():
+        _replace(connection, name, index)
     wait_until_built(connection, name)
     load(connection, name)
 

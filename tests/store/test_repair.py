@@ -140,6 +140,7 @@ def test_tune_that_is_ended_by_a_signal(with_lists, tiny_encoder, number):
         stdout=subprocess.DEVNULL,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # else as whoever runs the tests
     )
     with process:
         assert process.stderr is not None
@@ -148,7 +149,7 @@ def test_tune_that_is_ended_by_a_signal(with_lists, tiny_encoder, number):
                 break
         process.send_signal(number)
         said = process.stderr.read()
-    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number), said
     if number == signal.SIGKILL:
         repair(with_lists._connection, with_lists.name)
         assert describe_index(with_lists._connection, with_lists.name)
