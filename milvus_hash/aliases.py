@@ -20,13 +20,15 @@ from milvus_hash.errors import StoreError
 from milvus_hash.query.filters import of_modality, rows_of_modality
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.rows import count, existing
+from milvus_hash.query.scope import Scope
 from milvus_hash.query.stored import as_bytes
-from milvus_hash.query.target import CODE, Scope, Target, target_of
 from milvus_hash.store import catalog
 from milvus_hash.store.call import Call, Result, Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
+from milvus_hash.store.description import exists
 from milvus_hash.store.schema import MODALITIES
+from milvus_hash.store.target import CODE, Target
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -122,7 +124,7 @@ def _switch(
     problems = list(_too_few(rows, at_least or {}, "asked for"))
     if before is not None and at_least is None:
         try:
-            old = target_of(catalog.describe(connection, before), lite=False)
+            old = catalog.read(connection, before).target()
             rows_before = _run(connection, _rows(old))
             problems += [*_too_few(rows, rows_before, f"in {before!r}"), *_run(connection, _missing(old, target))]
         except StoreError as error:
@@ -154,17 +156,15 @@ def _behind(connection: Connection, name: str) -> str:
 
 def _open(connection: Connection, name: str, encoder: Encoder) -> Target:
     """The new collection, of the right bundle and loaded."""
-    shape = catalog.describe(connection, name)
-    if shape.name != name:
-        raise StoreError(f"{name!r} is an alias itself, of {shape.name!r}: name the collection")
-    catalog.check_bundle(name, shape.made_by, encoder.bundle)
-    connection.call(f"loading {name!r}", "load_collection", name)
-    return target_of(shape, lite=False)
+    found = catalog.load(connection, name, encoder.bundle)
+    if found.name != name:
+        raise StoreError(f"{name!r} is an alias itself, of {found.name!r}: name the collection")
+    return found.target()
 
 
 def _before(connection: Connection, alias: str) -> str | None:
     """What is behind ``alias`` now."""
-    if not catalog.exists(connection, alias):
+    if not exists(connection, alias):
         return None
     if (behind := _behind(connection, alias)) == alias:
         raise StoreError(

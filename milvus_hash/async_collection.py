@@ -55,7 +55,6 @@ class AsyncHashCollection:
         name: Of the collection in Milvus.
         encoder: What turns questions into codes.
         bits: Code length.
-        index: ``BIN_FLAT``, ``BIN_IVF_FLAT``, ``HNSW`` or ``AUTOINDEX``.
         fields: The declared metadata fields and their types.
         uri: Where it lives, without credentials.
     """
@@ -64,11 +63,15 @@ class AsyncHashCollection:
         self.name = collection.name
         self.encoder = collection.encoder
         self.bits = collection.bits
-        self.index = collection.index
         self.fields = collection.fields
         self.uri = collection.uri
         self._collection = collection
-        self._connection = AsyncConnection(collection._connection)
+        self._connection = AsyncConnection(collection.table.connection)
+
+    @property
+    def index(self) -> str:
+        """As :attr:`HashCollection.index`."""
+        return self._collection.index
 
     def __repr__(self) -> str:
         return f"Async{self._collection!r}"
@@ -138,7 +141,7 @@ class AsyncHashCollection:
 
     async def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[list[Hit]]:
         """As :meth:`HashCollection.search_many`."""
-        return await self._run(find(self._collection._target, queries, options_of(**options), self.fields))
+        return await self._run(find(self._collection.table.target, queries, options_of(**options), self.fields))
 
     async def search_codes(self, codes: Codes, **options: Unpack[SearchOptions]) -> list[list[Hit]]:
         """As :meth:`HashCollection.search_codes`."""
@@ -158,19 +161,19 @@ class AsyncHashCollection:
         """As :meth:`HashCollection.within`."""
         query = await self._ask(**asked)
         options = Options(into, filter=filter, where=where, filter_params=filter_params, output_fields=output_fields)
-        return await self._run(find_within(self._collection._target, query, radius, options, self.fields))
+        return await self._run(find_within(self._collection.table.target, query, radius, options, self.fields))
 
     async def get(self, items: Sequence[str], *, modality: str | None = None) -> list[CodeRow]:
         """As :meth:`HashCollection.get`."""
-        return await self._run(rows_of(self._collection._target, items, modality, self.fields))
+        return await self._run(rows_of(self._collection.table.target, items, modality, self.fields))
 
     async def existing(self, pks: Iterable[str]) -> set[str]:
         """As :meth:`HashCollection.existing`."""
-        return await self._run(existing(self._collection._target, pks))
+        return await self._run(existing(self._collection.table.target, pks))
 
     async def count(self, modality: str | None = None, filter: str = "", *, where: Where = None) -> int:
         """As :meth:`HashCollection.count`."""
-        return await self._run(count(self._collection._target, modality, narrowed(filter, where)))
+        return await self._run(count(self._collection.table.target, modality, narrowed(filter, where)))
 
     async def delete(
         self,
@@ -213,4 +216,4 @@ class AsyncHashCollection:
         return await asyncio.to_thread(lambda: ask(self.encoder, self.bits, **asked))
 
     async def _run(self, steps: Steps[Result]) -> Result:
-        return await self._connection.run(steps, self._collection._consistency)
+        return await self._connection.run(steps, self._collection.table.consistency)

@@ -30,17 +30,17 @@ from milvus_hash.query.hits import Hit
 from milvus_hash.query.plan import Options, SearchOptions, find, find_within, options_of
 from milvus_hash.query.question import Asked, Parts, Query, ask
 from milvus_hash.query.rows import count, existing, rows_of
-from milvus_hash.query.target import target_of
 from milvus_hash.query.where import Where, narrowed
 from milvus_hash.record import Record
 from milvus_hash.store import catalog
 from milvus_hash.store.address import ConnectionOptions
-from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
+from milvus_hash.store.description import exists
 from milvus_hash.store.making import settled
 from milvus_hash.store.rows import CodeRow
 from milvus_hash.store.schema import Provenance, primary_key
+from milvus_hash.store.table import Table
 from milvus_hash.store.wanted import CreateOptions, taken_apart
 from milvus_hash.store.writer import upsert, write
 
@@ -70,31 +70,26 @@ class HashCollection:
         name: Of the collection in Milvus.
         encoder: What turns questions into codes.
         bits: Code length; the encoder's full length or a nested one.
-        index: ``BIN_FLAT``, ``BIN_IVF_FLAT``, ``HNSW`` or ``AUTOINDEX``.
         fields: The declared metadata fields and their types.
         uri: Where it lives, without credentials.
+        table: The collection in Milvus, for calls of ``MilvusClient`` that this class has not.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        name: str,
-        encoder: Encoder,
-        shape: catalog.Shape,
-        consistency: Consistency | None = None,
-    ) -> None:
-        self.name = name
+    def __init__(self, table: Table, encoder: Encoder, fields: Mapping[str, type]) -> None:
+        self.name = table.name
         self.encoder = encoder
-        self.bits = shape.made_by.bits
-        self.index = shape.index.kind
-        self.fields = shape.fields
-        self.uri = connection.uri
-        self._connection = connection
-        self._consistency = consistency or Consistency()
-        self._target = target_of(shape, lite=connection.lite)
+        self.bits = table.target.bits
+        self.fields = dict(fields)
+        self.uri = table.connection.uri
+        self.table = table
+
+    @property
+    def index(self) -> str:
+        """``BIN_FLAT``, ``BIN_IVF_FLAT``, ``HNSW`` or ``AUTOINDEX``."""
+        return self.table.target.index
 
     def __repr__(self) -> str:
-        database = f", db={self._connection.address.db!r}" if self._connection.address.db else ""
+        database = f", db={self.table.connection.address.db!r}" if self.table.connection.address.db else ""
         return f"HashCollection({self.name!r}, bits={self.bits}, index={self.index!r}, uri={self.uri!r}{database})"
 
     @classmethod
@@ -127,11 +122,11 @@ class HashCollection:
         level, link = Consistency(wanted.consistency), Connection(**where)
         try:
             made_by = Provenance(encoder.bundle.name, encoder.fingerprint, encoder.check_bits(wanted.bits))
-            shape = catalog.create(link, name, made_by, wanted.index, wanted.fields or {}, wanted.expected_rows)
+            made = catalog.create(link, name, made_by, wanted.index, wanted.fields or {}, wanted.expected_rows)
+            return cls(Table(link, made.target(), level), encoder, made.declared)
         except BaseException:
             link.close()
             raise
-        return cls(link, name, encoder, shape, level)
 
     @classmethod
     def open(
@@ -154,13 +149,11 @@ class HashCollection:
         check_encoder(encoder)
         level, link = Consistency(consistency), Connection(**connection)
         try:
-            shape = catalog.describe(link, name)
-            catalog.check_bundle(name, shape.made_by, encoder.bundle)
-            link.call(f"loading {name!r}", "load_collection", name)
+            found = catalog.load(link, name, encoder.bundle)
+            return cls(Table(link, found.target(), level), encoder, found.declared)
         except BaseException:
             link.close()
             raise
-        return cls(link, shape.name, encoder, shape, level)
 
     @classmethod
     def open_or_create(cls, name: str, encoder: Encoder, **options: Unpack[CreateOptions]) -> HashCollection:
@@ -177,7 +170,7 @@ class HashCollection:
         check_encoder(encoder)
 
         def once() -> HashCollection:
-            if catalog.exists(link, name):
+            if exists(link, name):
                 return cls.open(name, encoder, consistency=wanted.consistency, **where)
             return cls.create(name, encoder, **options)
 
@@ -203,7 +196,7 @@ class HashCollection:
         """
         link = Connection(**connection)
         try:
-            return catalog.exists(link, name)
+            return exists(link, name)
         finally:
             link.close()
 
@@ -235,16 +228,17 @@ class HashCollection:
         """
 
         def send(batch: list[dict[str, Any]]) -> None:
-            if not self._target.partitioned:
-                upsert(self._connection, self.name, batch)
+            connection, partitions = self.table.connection, self.table.target.partitions
+            if not partitions:
+                upsert(connection, self.name, batch)
                 return
             for modality, rows in groupby(sorted(batch, key=_modality), _modality):
-                upsert(self._connection, self.name, list(rows), partition=modality)
+                upsert(connection, self.name, list(rows), partition=modality if modality in partitions else "")
 
         try:
-            return write(rows, self.bits // 8, self.fields, send, at_once=1 if self._connection.lite else 2)
+            return write(rows, self.bits // 8, self.fields, send, at_once=1 if self.table.connection.lite else 2)
         finally:
-            self._consistency.has_written()
+            self.table.consistency.has_written()
 
     def search(
         self,
@@ -286,7 +280,7 @@ class HashCollection:
 
     def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[list[Hit]]:
         """Like :meth:`search` with its options, for questions that ``encoder.query`` made: one list of hits each."""
-        return self._run(find(self._target, queries, options_of(**options), self.fields))
+        return self.table.run(find(self.table.target, queries, options_of(**options), self.fields))
 
     def search_codes(self, codes: Codes, **options: Unpack[SearchOptions]) -> list[list[Hit]]:
         """Like :meth:`search_many`, for ready codes ``uint8 (q, bits // 8)``."""
@@ -313,7 +307,7 @@ class HashCollection:
         """
         query = ask(self.encoder, self.bits, **asked)
         options = Options(into, filter=filter, where=where, filter_params=filter_params, output_fields=output_fields)
-        return self._run(find_within(self._target, query, radius, options, self.fields))
+        return self.table.run(find_within(self.table.target, query, radius, options, self.fields))
 
     def get(self, items: Sequence[str], *, modality: str | None = None) -> list[CodeRow]:
         """The stored rows of ``items``, ordered by item, modality and ordinal; unknown items have none.
@@ -322,7 +316,7 @@ class HashCollection:
             InputError: An item or the modality cannot be used.
             StoreError: Milvus failed.
         """
-        return self._run(rows_of(self._target, items, modality, self.fields))
+        return self.table.run(rows_of(self.table.target, items, modality, self.fields))
 
     def existing(self, pks: Iterable[str]) -> set[str]:
         """Those of the primary keys (see :func:`primary_key`) that have a row.
@@ -331,7 +325,7 @@ class HashCollection:
             InputError: A key is not of the form that :func:`primary_key` gives.
             StoreError: Milvus failed.
         """
-        return self._run(existing(self._target, pks))
+        return self.table.run(existing(self.table.target, pks))
 
     def count(self, modality: str | None = None, filter: str = "", *, where: Where = None) -> int:
         """The number of rows, of one modality and under a filter or with values; exact, deleted rows not counted.
@@ -340,7 +334,7 @@ class HashCollection:
             InputError: The modality is unknown.
             StoreError: Milvus failed, or refused the filter.
         """
-        return self._run(count(self._target, modality, narrowed(filter, where)))
+        return self.table.run(count(self.table.target, modality, narrowed(filter, where)))
 
     def delete(
         self,
@@ -366,11 +360,10 @@ class HashCollection:
             StoreError: Milvus failed, refused the filter, or the rows are still there; some may be gone.
         """
         try:
-            return self._connection.run(
-                delete(self._target, items, modality, narrowed(filter, where)), Consistency("Strong")
-            )
+            steps = delete(self.table.target, items, modality, narrowed(filter, where))
+            return self.table.run(steps, Consistency("Strong"))
         finally:
-            self._consistency.has_written()
+            self.table.consistency.has_written()
 
     def ping(self, timeout: float = 2.0) -> None:
         """Return if Milvus answers within ``timeout`` seconds and has the collection in memory, for a health check.
@@ -378,17 +371,17 @@ class HashCollection:
         Raises:
             StoreError: It does not, or has not.
         """
-        state = self._call("asking for", "get_load_state", self.name, timeout=timeout)["state"]
+        state = self.table.call("asking for", "get_load_state", timeout=timeout)["state"]
         if state.name != "Loaded":
             raise StoreError(f"collection {self.name!r} cannot be searched: it is {state.name}; opening it loads it")
 
     def flush(self) -> None:
         """Make a server seal what was written, so that it gets its index; searches find it either way."""
-        self._call("flushing", "flush", self.name)
+        self.table.call("flushing", "flush")
 
     def drop(self) -> None:
         """Delete the collection with all its rows, and close."""
-        self._call("dropping", "drop_collection", self.name)
+        self.table.call("dropping", "drop_collection")
         self.close()
 
     def close(self) -> None:
@@ -396,7 +389,7 @@ class HashCollection:
 
         A ``MilvusClient`` of your own that was opened on the same local file after this collection ends with it.
         """
-        self._connection.close()
+        self.table.connection.close()
 
     def __enter__(self) -> HashCollection:
         return self
@@ -405,9 +398,3 @@ class HashCollection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _call(self, doing: str, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (any client method)
-        return self._connection.call(f"{doing} {self.name!r}", method, *args, **kwargs)
-
-    def _run(self, steps: Steps[Result]) -> Result:
-        return self._connection.run(steps, self._consistency)

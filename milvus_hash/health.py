@@ -21,16 +21,16 @@ from milvus_hash.evaluate.balance import BitUse, bit_use
 from milvus_hash.query.filters import of_modality
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.rows import count
+from milvus_hash.query.scope import Scope
 from milvus_hash.query.stored import as_bytes
-from milvus_hash.query.target import CODE, Scope, Target
 from milvus_hash.store import catalog
-from milvus_hash.store.building import remembered
 from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
-from milvus_hash.store.index import KINDS, index_of
-from milvus_hash.store.repair import no_index
+from milvus_hash.store.description import Description, describe, exists, missing
+from milvus_hash.store.index import KINDS
 from milvus_hash.store.schema import MODALITIES, Provenance
+from milvus_hash.store.target import CODE, Target
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -122,17 +122,15 @@ def examine(name: str, encoder: Encoder | None = None, **connection: Unpack[Conn
 
 
 def _examine(connection: Connection, name: str, encoder: Encoder | None) -> Health:
-    if not catalog.exists(connection, name):
-        detail = f"there is no collection {name!r} in {connection.place}: make it, for instance with milvus-hash ingest"
-        return Health(name, problems=(Problem("no collection", detail),))
-    described = connection.call(f"describing {name!r}", "describe_collection", name)
-    found = _Examination(connection, described, encoder)
+    if not exists(connection, name):
+        return Health(name, problems=(Problem("no collection", str(missing(connection, name))),))
+    found = _Examination(connection, describe(connection, name), encoder)
     made_by = found.provenance()
     index = found.index()
     loaded = found.loaded()
-    target = found.target(index)
-    if target is None or not loaded:
+    if not found.searchable or not loaded:
         return Health(found.name, made_by, index, loaded, problems=tuple(found.problems))
+    target = found.target()
     try:
         rows = found.rows(target)
         codes = found.codes(target, rows)
@@ -146,12 +144,12 @@ def _examine(connection: Connection, name: str, encoder: Encoder | None) -> Heal
 class _Examination:
     """One look at a collection that is there; what is wrong gathers in ``problems``."""
 
-    def __init__(self, connection: Connection, described: Mapping[str, Any], encoder: Encoder | None) -> None:
-        self.name: str = described["collection_name"]
+    def __init__(self, connection: Connection, found: Description, encoder: Encoder | None) -> None:
+        self.name = found.name
+        self.bits = found.bits
         self.problems: list[Problem] = []
         self._connection = connection
-        self._described = described
-        self._fields: dict[str, Mapping[str, Any]] = {field["name"]: field for field in described["fields"]}
+        self._found = found
         self._encoder = encoder
         self._consistency = Consistency()
 
@@ -161,7 +159,7 @@ class _Examination:
     def provenance(self) -> Provenance | None:
         """Whose codes it holds, and whether they are those of the encoder."""
         try:
-            made_by = Provenance.loads(self.name, self._described.get("description", ""))
+            made_by = self._found.made_by
         except StoreError as error:
             self.problem("not of this package", str(error))
             return None
@@ -178,25 +176,19 @@ class _Examination:
             )
         return made_by
 
-    @property
-    def bits(self) -> int:
-        """Of the field of the codes; 0 when there is none."""
-        return int(self._fields.get(CODE, {}).get("params", {}).get("dim", 0))
-
     def index(self) -> dict[str, Any]:
         """The index of the codes as Milvus describes it; empty without one."""
         if not self.bits:
             self.problem(
                 "no code field",
-                f"collection {self.name!r} has no vector field {CODE!r}; its fields are {', '.join(self._fields)}: "
-                "name another collection, or give this one codes with milvus-hash adopt",
+                f"collection {self.name!r} has no vector field {CODE!r}; its fields are "
+                f"{', '.join(self._found.fields)}: name another one, or give this one codes with milvus-hash adopt",
             )
             return {}
-        found = self._connection.call(f"describing the index of {self.name!r}", "describe_index", self.name, CODE)
+        found = self._found.indexed
         if not found:
-            self.problem("no index", str(no_index(self.name)))
-            return {}
-        if found["index_type"] not in KINDS:
+            self.problem("no index", str(self._found.no_index()))
+        elif found["index_type"] not in KINDS:
             self.problem(
                 "another index",
                 f"the index on the codes of {self.name!r} is {found['index_type']}, not {' or '.join(KINDS)}: "
@@ -226,17 +218,22 @@ class _Examination:
             )
         return loaded
 
-    def target(self, index: Mapping[str, Any]) -> Target | None:
-        """The collection as reads see it; None when it has no codes, or none that can be searched by distance."""
-        if index.get("index_type") not in KINDS or index["metric_type"] != "HAMMING":
-            return None
-        key = next(name for name, field in self._fields.items() if field.get("is_primary"))
-        params = remembered(index_of(index), self._described).search
-        return Target(self.name, self.bits, index["index_type"], pk=key, lite=self._connection.lite, params=params)
+    @property
+    def searchable(self) -> bool:
+        """Whether it has codes that can be searched by Hamming distance."""
+        index = self._found.indexed
+        return index.get("index_type") in KINDS and index["metric_type"] == "HAMMING"
+
+    def target(self) -> Target:
+        """The collection as reads see it, whoever made it."""
+        try:
+            return self._found.target()
+        except StoreError:  # not of this package
+            return Target(self.name, self.bits, self._found.index.kind, pk=self._found.pk, lite=self._found.lite)
 
     def rows(self, target: Target) -> dict[str, int]:
         """Rows by modality; a collection without modalities has vectors."""
-        parts = MODALITIES if "modality" in self._fields else (None,)
+        parts = MODALITIES if "modality" in self._found.fields else (None,)
         counts = {part or "vector": self._run(count(target, part, "")) for part in parts}
         if not any(counts.values()):
             self.problem("no rows", f"collection {self.name!r} is empty: fill it with milvus-hash ingest", broken=False)
@@ -244,7 +241,7 @@ class _Examination:
 
     def codes(self, target: Target, rows: Mapping[str, int]) -> dict[str, BitUse]:
         """How the codes of each modality use their bits."""
-        by_modality = "modality" in self._fields
+        by_modality = "modality" in self._found.fields
         uses = {}
         for modality in rows:
             sample = self._run(_sample(target, modality if by_modality else None))

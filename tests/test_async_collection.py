@@ -161,7 +161,7 @@ def test_errors_are_those_of_the_blocking_one(lite_store, tiny_encoder, other_en
                 await awaited.search(text="a", limit=0)
             with pytest.raises(StoreError, match=r"the filter 'nonsense ==' on"):
                 await awaited.search(text="a", filter="nonsense ==")
-            collection._connection.call("dropping", "drop_collection", collection.name)
+            collection.table.connection.call("dropping", "drop_collection", collection.name)
             with pytest.raises(StoreError, match=f"searching '{collection.name}'"):
                 await awaited.search(text="a")
 

@@ -245,7 +245,7 @@ def test_names_that_exist_and_names_that_do_not(flat_store, tiny_encoder):
 
 def test_a_foreign_collection_is_refused(lite_store, tiny_encoder):
     collection = lite_store.create()
-    client = collection._connection.client
+    client = collection.table.connection.client
     client.create_collection("foreign", dimension=8, timeout=30)
     try:
         with pytest.raises(StoreError, match="was not made by milvus-hash"):
@@ -278,7 +278,7 @@ def test_every_modality_has_a_partition_of_its_own(server_uri, tiny_encoder):
             for _ in range(2):  # the second time replaces, in the partition of each row
                 collection.add_codes(rows)
             for modality in MODALITIES:
-                found = collection._connection.client.query(
+                found = collection.table.connection.client.query(
                     "parts", partition_names=[modality], output_fields=["modality"], filter='pk > ""', timeout=60
                 )
                 assert [row["modality"] for row in found] == [modality] * 30

@@ -257,7 +257,7 @@ def test_a_ping_tells_whether_searches_would_work(flat_store, tiny_encoder):
     collection = flat_store.create()
     collection.ping()
     if flat_store.uri.startswith("http"):
-        collection._call("releasing", "release_collection", collection.name)
+        collection.table.call("releasing", "release_collection")
         with pytest.raises(StoreError, match="cannot be searched: it is NotLoad; opening it loads it"):
             collection.ping()
         HashCollection.open(collection.name, tiny_encoder, uri=flat_store.uri, timeout=60).close()

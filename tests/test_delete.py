@@ -98,12 +98,12 @@ def test_rows_that_stay_are_said(lite_store, monkeypatch):
     """Milvus Lite swallows the errors of a full disk; here its answer is withheld from it."""
     collection = lite_store.create()
     collection.add_codes(rows())
-    call = collection._connection.call
+    call = collection.table.connection.call
 
     def deaf(doing: str, method: str, *args, **kwargs):
         return {} if method == "delete" else call(doing, method, *args, **kwargs)
 
-    monkeypatch.setattr(collection._connection, "call", deaf)
+    monkeypatch.setattr(collection.table.connection, "call", deaf)
     with pytest.raises(StoreError, match="4 rows are there again; is the disk full"):
         collection.delete(["a"])
 

@@ -14,6 +14,7 @@ from milvus_hash.errors import InputError, StoreError
 from milvus_hash.store import catalog, index
 from milvus_hash.store.building import PROPERTY, rebuild, remember_search, remembered, wait_until_served
 from milvus_hash.store.connection import Connection
+from milvus_hash.store.description import describe, exists
 from milvus_hash.store.index import EXACT_UP_TO, Index, inverted_lists, lists_for, resolve
 from milvus_hash.store.schema import Provenance
 from milvus_hash.tuning import tune
@@ -46,7 +47,7 @@ def test_lite_has_no_other_index():
 
 def test_a_new_collection_has_lists_for_the_rows_that_are_expected(server_uri: str, tiny_encoder: Encoder):
     with HashCollection.create("large", tiny_encoder, uri=server_uri, timeout=60, expected_rows=3_000_000) as large:
-        assert (large.index, catalog.describe(large._connection, "large").index.build) == (
+        assert (large.index, describe(large.table.connection, "large").index.build) == (
             "BIN_IVF_FLAT",
             {"nlist": lists_for(3_000_000)},
         )
@@ -58,7 +59,7 @@ def test_a_refused_index_leaves_no_collection(server_uri: str, monkeypatch: pyte
     connection = Connection(server_uri, timeout=60)
     with pytest.raises(StoreError, match="BIN_IVF_FLAT"):
         catalog.create(connection, "refused", MADE_BY, "HNSW", {})
-    assert not catalog.exists(connection, "refused")
+    assert not exists(connection, "refused")
     connection.close()
 
 
@@ -93,11 +94,11 @@ def filled(server_uri: str, tiny_encoder: Encoder) -> Iterator[HashCollection]:
     ids=lambda wanted: wanted.kind,
 )
 def test_an_index_is_approximate_and_exact_when_asked(filled: HashCollection, wanted: Index):
-    connection, name = filled._connection, filled.name
+    connection, name = filled.table.connection, filled.name
     rebuild(connection, name, wanted, lambda remark: None)
     wait_until_served(connection, name)
     remember_search(connection, name, wanted)
-    assert catalog.describe(connection, name).index == wanted
+    assert describe(connection, name).index == wanted
     least = {"nprobe": 1} if wanted.kind == "BIN_IVF_FLAT" else {"ef": 10}
     most = {"nprobe": 64} if wanted.kind == "BIN_IVF_FLAT" else {"ef": 5000}
     codes, stored = clustered(200, seed=1), clustered(5000)
@@ -119,7 +120,7 @@ def test_an_index_that_the_server_chooses(server_uri: str, tiny_encoder: Encoder
     with HashCollection.create("chosen", tiny_encoder, uri=server_uri, timeout=60, index="AUTOINDEX") as made:
         made.add_codes(CodeRow(f"{n:05}", "image", 0, code) for n, code in enumerate(codes))
         made.flush()
-        wait_until_served(made._connection, "chosen")
+        wait_until_served(made.table.connection, "chosen")
     with HashCollection.open("chosen", tiny_encoder, uri=server_uri, timeout=60) as opened:
         assert opened.index == "AUTOINDEX"
         assert [hits[0].distance for hits in opened.search_codes(codes[:20])] == [0] * 20

@@ -59,8 +59,8 @@ def test_a_collection_of_a_server(elsewhere, server_uri, unused_encoder):
         assert made.count() == 2
         again = pickle.loads(pickle.dumps(made))
         assert repr(again) == repr(made)
-        assert again._connection.address == made._connection.address
-        assert again._consistency.level == "Strong"
+        assert again.table.connection.address == made.table.connection.address
+        assert again.table.consistency.level == "Strong"
         made.drop()
 
 
@@ -80,7 +80,7 @@ def test_a_collection_of_a_local_file(elsewhere, lite_file, unused_encoder, monk
 def test_a_copy_has_a_life_of_its_own(lite_store):
     made = lite_store.create()
     made.add_codes([CodeRow("a", "image", 0, bytes(8))])
-    other = copy.deepcopy(made._connection)
+    other = copy.deepcopy(made.table.connection)
     assert other.call("counting", "get_collection_stats", made.name)["row_count"] == 1
     other.close()
     assert made.count() == 1

@@ -15,7 +15,7 @@ from milvus_hash.collection import CodeRow, HashCollection
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.query.filters import check_condition, check_templates
 from milvus_hash.query.question import Query
-from milvus_hash.query.target import Target
+from milvus_hash.store.target import Target
 
 
 def random_codes(count: int, seed: int = 0) -> np.ndarray:
@@ -96,7 +96,7 @@ def test_an_inverted_file_index_is_exact_when_it_looks_everywhere(server_uri, ti
     with HashCollection.create("ivf", tiny_encoder, uri=server_uri, index="BIN_IVF_FLAT", timeout=60) as collection:
         collection.add_codes(CodeRow(f"{n:04}", "image", 0, code) for n, code in enumerate(data))
         collection.flush()
-        client = collection._connection.client
+        client = collection.table.connection.client
         deadline = time.monotonic() + 60
         while client.describe_index("ivf", "code")["indexed_rows"] < 5000:
             assert time.monotonic() < deadline, client.describe_index("ivf", "code")

@@ -45,7 +45,7 @@ def test_a_quoted_text_finds_itself_and_nothing_else(flat_store):
     for start in range(0, len(texts), 40):
         some = texts[start : start + 40]
         reading = Reading(collection.name, "pk", lite, ("who",), where=one_of("who", some, lite=lite))
-        assert {row["who"] for row in collection._run(all_rows(reading))} == set(some)
+        assert {row["who"] for row in collection.table.run(all_rows(reading))} == set(some)
     for n, text in enumerate(texts):
         condition = f"who == {json.dumps(text, ensure_ascii=False)}"  # as a user writes it, for either
         found = collection.search(code=bytes(8), into="text", filter=condition, limit=3)

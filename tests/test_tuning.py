@@ -11,21 +11,20 @@ import pytest
 from click.testing import CliRunner
 from pymilvus import DataType
 
-import milvus_hash.tuning.tuner as tuner
 from milvus_hash.cli.tune import command
 from milvus_hash.collection import CodeRow, HashCollection
 from milvus_hash.encoder import Encoder
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.query.nearest import search_arguments
-from milvus_hash.query.target import Scope
+from milvus_hash.query.scope import Scope
 from milvus_hash.store.building import create_index, rebuild
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.index import inverted_lists, resolve
+from milvus_hash.store.repair import repaired
 from milvus_hash.store.schema import Provenance
 from milvus_hash.tuning import tune
 from milvus_hash.tuning.sample import sample
-from milvus_hash.tuning.stored import stored_collection
 
 ROWS = 5000
 
@@ -56,8 +55,8 @@ def on_server(server_uri: str, tiny_encoder: Encoder) -> Iterator[HashCollection
 @pytest.fixture
 def with_lists(on_server: HashCollection) -> HashCollection:
     """The same with an index that has to be asked hard to be exact."""
-    rebuild(on_server._connection, on_server.name, inverted_lists(64), lambda remark: None)
-    tuner._use(on_server, inverted_lists(64))
+    rebuild(on_server.table.connection, on_server.name, inverted_lists(64), lambda remark: None)
+    on_server.table.retarget(inverted_lists(64))
     return on_server
 
 
@@ -82,7 +81,7 @@ def test_the_effort_is_fitted_stored_and_used(with_lists: HashCollection, wanted
     assert tuning.chosen.recall >= wanted - 0.03
     with HashCollection.open(with_lists.name, with_lists.encoder, uri=with_lists.uri, timeout=60) as opened:
         for collection in (with_lists, opened):
-            assert search_arguments(collection._target, Scope(), limit=1)["search_params"]["params"] == {
+            assert search_arguments(collection.table.target, Scope(), limit=1)["search_params"]["params"] == {
                 "nprobe": nprobe
             }
             assert abs(recall(collection, clustered(500, seed=5)) - tuning.chosen.recall) < 0.03
@@ -95,7 +94,7 @@ def test_the_whole_choice_leaves_a_loaded_collection(with_lists: HashCollection)
     assert tuning.exact.recall == 1.0
     assert with_lists.index == tuning.chosen.index.kind
     with HashCollection.open(with_lists.name, with_lists.encoder, uri=with_lists.uri, timeout=60) as opened:
-        assert opened._target == with_lists._target
+        assert opened.table.target == with_lists.table.target
         assert recall(opened, clustered(200, seed=5)) >= 0.85
     assert remarks
 
@@ -108,7 +107,7 @@ def test_stopping_puts_the_index_back(with_lists: HashCollection):
     with pytest.raises(KeyboardInterrupt):
         tune(with_lists, recall=0.9, queries=100, lists=[32], progress=stop)
     with HashCollection.open(with_lists.name, with_lists.encoder, uri=with_lists.uri, timeout=60) as opened:
-        assert (opened.index, opened._target.exact_params["nprobe"]) == ("BIN_IVF_FLAT", 64)
+        assert (opened.index, opened.table.target.exact_params["nprobe"]) == ("BIN_IVF_FLAT", 64)
         assert len(opened.search_codes(clustered(1), limit=3)[0]) == 3
 
 
@@ -153,7 +152,7 @@ def test_arguments_that_cannot_be_used(empty_collection: HashCollection, wrong: 
 def test_the_sample_is_spread_over_the_collection(flat_store):
     collection = flat_store.create()
     collection.add_codes(rows(3000))
-    found = collection._connection.run(sample(collection._target, 'modality == "image"', 300), Consistency())
+    found = collection.table.connection.run(sample(collection.table.target, 'modality == "image"', 300), Consistency())
     thirds = np.bincount([int(key[:5]) // 1000 for key in found], minlength=3)
     assert len(found) == 300
     assert thirds.min() > 40
@@ -186,10 +185,10 @@ def test_a_collection_of_integer_keys_without_modalities(uri: str, request: pyte
     create_index(connection, name, resolve("auto", lite=connection.lite))
     codes = clustered(2000)
     client.insert(name, [{"id": 20 * n - 20_000, "code": code.tobytes()} for n, code in enumerate(codes)])
-    tuning = tune(stored_collection(connection, name), queries=100, recall=0.9, lists=[32])
+    tuning = tune(repaired(connection, name), queries=100, recall=0.9, lists=[32])
     assert tuning.into is None
     assert 40 <= tuning.queries <= 60
     assert tuning.exact.recall == 1.0
-    assert stored_collection(connection, name)._target.params == tuning.chosen.index.search
+    assert repaired(connection, name).target.params == tuning.chosen.index.search
     client.drop_collection(name)
     connection.close()

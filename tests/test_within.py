@@ -16,10 +16,11 @@ from milvus_hash import codes
 from milvus_hash.collection import CodeRow, HashCollection
 from milvus_hash.errors import StoreError
 from milvus_hash.query import within as module
-from milvus_hash.query.target import MAX_LIMIT, Scope, Target
+from milvus_hash.query.scope import MAX_LIMIT, Scope
 from milvus_hash.query.within import complete_nearest, within
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
+from milvus_hash.store.target import Target
 
 
 def crowd() -> list[CodeRow]:
@@ -64,7 +65,7 @@ def crowded(request, tiny_encoder):
 
 
 def wait_for_index(collection: HashCollection, rows: int) -> None:
-    client = collection._connection.client
+    client = collection.table.connection.client
     deadline = time.monotonic() + 60
     while client.describe_index(collection.name, "code")["indexed_rows"] < rows:
         assert time.monotonic() < deadline, client.describe_index(collection.name, "code")
@@ -94,7 +95,7 @@ def count_calls(collection: HashCollection, code: np.ndarray, most: int) -> int:
 
     def counted():
         nonlocal calls
-        steps = within(collection._target, code.tobytes(), Scope(), most=most)
+        steps = within(collection.table.target, code.tobytes(), Scope(), most=most)
         call = next(steps)
         while True:
             calls += 1
@@ -104,7 +105,7 @@ def count_calls(collection: HashCollection, code: np.ndarray, most: int) -> int:
             except StopIteration as end:
                 return end.value
 
-    collection._run(counted())
+    collection.table.run(counted())
     return calls
 
 
@@ -117,7 +118,7 @@ def test_deleted_and_replaced_rows(flat_store):
     collection = flat_store.create()
     assert collection.within(64, code=bytes(8)) == []
     collection.add_codes(ROWS[:50])
-    collection._call("deleting", "delete", collection.name, filter='item > "10000"')
+    collection.table.call("deleting", "delete", filter='item > "10000"')
     left = [row for row in ROWS[:50] if row.item <= "10000"]
     moved = replace(left[0], code=np.full(8, 255, np.uint8))
     collection.add_codes([moved, moved])
@@ -209,11 +210,11 @@ def test_any_range_in_searches_that_are_much_too_small(few, index, fits, asked, 
     """Both ways of asking, with so small a limit that answers come in dozens of parts."""
     collection, rows = few
     most = min(64, least + width)
-    target = replace(collection._target, index=index)
+    target = replace(collection.table.target, index=index)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MAX_LIMIT", fits)
         patch.setattr(module, "_FIRST", 3)
-        found = collection._run(within(target, asked, Scope(), least=least, most=most))
+        found = collection.table.run(within(target, asked, Scope(), least=least, most=most))
     wanted = [pair for pair in expected(np.frombuffer(asked, np.uint8), most, rows) if pair[0] >= least]
     assert [(row.distance, row.pk.split("#")[0]) for row in found] == wanted
     assert max(Counter(row.pk for row in found).values(), default=1) == 1
@@ -223,7 +224,7 @@ def test_any_range_in_searches_that_are_much_too_small(few, index, fits, asked, 
 def test_distances_equal_brute_force(crowded, limit, offset):
     queries = QUERIES[: 2 if limit == MAX_LIMIT else None]
     found = crowded.search_codes(
-        queries, limit=limit, offset=offset, output_fields=[], search_params=crowded._target.exact_params
+        queries, limit=limit, offset=offset, output_fields=[], search_params=crowded.table.target.exact_params
     )
     for hits, row in zip(found, codes.hamming(queries, CODES), strict=True):
         assert [hit.distance for hit in hits] == np.sort(row)[offset : offset + limit].tolist()
@@ -253,7 +254,9 @@ def test_any_limit_in_searches_that_are_much_too_small(few, asked, limit, fits):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MAX_LIMIT", max(fits, limit))
         patch.setattr(module, "_SPARE", 2)
-        ((*found,),) = collection._run(complete_nearest(collection._target, query[None], Scope(), limit=limit))
+        ((*found,),) = collection.table.run(
+            complete_nearest(collection.table.target, query[None], Scope(), limit=limit)
+        )
     distances = sorted(distance for distance, _ in expected(query, 64, rows))
     last = distances[min(limit, len(rows)) - 1]
     assert [(row.distance, row.pk.split("#")[0]) for row in found] == expected(query, last, rows)

@@ -12,8 +12,8 @@ from milvus_hash.adopt.source import Source, Vectors, fetch, sample
 from milvus_hash.bundle import MANIFEST, VectorInput
 from milvus_hash.encoder import Encoder
 from milvus_hash.errors import InputError
-from milvus_hash.query.target import Key
 from milvus_hash.store.connection import Connection
+from milvus_hash.store.target import Key
 
 BITS = 256
 """Bits of codes that are learned, unless told otherwise."""

@@ -20,11 +20,11 @@ from milvus_hash.adopt.source import Chunk, Source, ahead, fetch, walk
 from milvus_hash.media.vector import LARGEST
 from milvus_hash.query.quoting import is_quotable, one_of
 from milvus_hash.query.stored import as_bytes
-from milvus_hash.query.target import CODE, Key
 from milvus_hash.query.walk import in_parts, pages
 from milvus_hash.record import Reject
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
+from milvus_hash.store.target import CODE, Key
 from milvus_hash.store.writer import upsert
 
 if TYPE_CHECKING:

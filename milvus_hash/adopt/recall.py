@@ -11,7 +11,7 @@ from milvus_hash.adopt.scores import SIFTED, best_with_ties, exact_scores
 from milvus_hash.adopt.source import Vectors
 from milvus_hash.codes import Codes, asymmetric_score, hamming
 from milvus_hash.graph import Encodings
-from milvus_hash.query.target import Key
+from milvus_hash.store.target import Key
 
 Costs = NDArray[np.float64]
 

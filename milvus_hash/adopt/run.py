@@ -13,9 +13,9 @@ from milvus_hash.adopt.source import look
 from milvus_hash.bundle import read_bundle
 from milvus_hash.errors import InputError
 from milvus_hash.record import Reject
-from milvus_hash.store import catalog
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.connection import Connection
+from milvus_hash.store.description import exists
 from milvus_hash.store.schema import Provenance
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def adopt(
     connection = Connection(**where)
     try:
         found = look(connection, source, vector_field)
-        sidecar = sidecars.read(connection, collection) if catalog.exists(connection, collection) else None
+        sidecar = sidecars.read(connection, collection) if exists(connection, collection) else None
         if sidecar is None:
             sidecars.check_fields(found, fields or ())
         else:

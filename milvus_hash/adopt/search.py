@@ -20,14 +20,15 @@ from milvus_hash.query.expression import fields_in, words
 from milvus_hash.query.filters import check_condition
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.rescore import score_codes
+from milvus_hash.query.scope import MAX_LIMIT, Row, Scope, check_limit
 from milvus_hash.query.stored import codes_of, with_codes
-from milvus_hash.query.target import MAX_LIMIT, Key, Row, Scope, check_limit
 from milvus_hash.query.walk import Reading, rows_by_key
 from milvus_hash.query.where import Where, narrowed
 from milvus_hash.store.address import ConnectionOptions
-from milvus_hash.store.call import Result, Steps
+from milvus_hash.store.call import Steps
 from milvus_hash.store.connection import Connection
-from milvus_hash.store.consistency import Consistency
+from milvus_hash.store.table import Table
+from milvus_hash.store.target import Key
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -75,6 +76,7 @@ class AdoptedCollection:
         encoder: What turns vectors into codes.
         bits: Code length.
         uri: Where both live, without credentials.
+        table: The sidecar in Milvus.
     """
 
     def __init__(self, connection: Connection, sidecar: Sidecar, source: Source, encoder: Encoder) -> None:
@@ -83,10 +85,8 @@ class AdoptedCollection:
         self.encoder = encoder
         self.bits = sidecar.made_by.bits
         self.uri = connection.uri
-        self._connection = connection
+        self.table = Table(connection, sidecar.target)
         self._source = source
-        self._consistency = Consistency()
-        self._target = sidecar.target(lite=connection.lite)
 
     def __repr__(self) -> str:
         return f"AdoptedCollection({self.name!r}, source={self.adopted.source!r}, bits={self.bits}, uri={self.uri!r})"
@@ -175,7 +175,7 @@ class AdoptedCollection:
             raise InputError(f"oversample={oversample!r}: an integer from 1 is needed")
         if rescore not in ("vectors", "logits", None):
             raise InputError(f"rescore={rescore!r}: 'vectors', 'logits' or None is needed")
-        condition = check_condition(narrowed(filter, where), lite=self._connection.lite)
+        condition = check_condition(narrowed(filter, where), lite=self.table.connection.lite)
         asked = [np.asarray(vector, dtype=np.float32) for vector in np.atleast_2d(np.asarray(vectors))]
         if not asked:
             return []
@@ -187,11 +187,11 @@ class AdoptedCollection:
             rescore,
             tuple(output_fields or ()),
         )
-        return self._run(self._search(question, oversample))
+        return self.table.run(self._search(question, oversample))
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        self.table.connection.close()
 
     def __enter__(self) -> AdoptedCollection:
         return self
@@ -201,24 +201,21 @@ class AdoptedCollection:
     ) -> None:
         self.close()
 
-    def _run(self, steps: Steps[Result]) -> Result:
-        return self._connection.run(steps, self._consistency)
-
     def _search(self, question: _Question, oversample: int) -> Steps[list[list[AdoptedHit]]]:
         candidates = min(question.limit * oversample, MAX_LIMIT)
         copied = names_only(question.filter, (self.adopted.pk, *self.adopted.fields))
         scope = Scope(filter=question.filter if copied else "")
         if question.rescore is not None:
-            scope = with_codes(self._target, scope)
+            scope = with_codes(self.table.target, scope)
         hits: dict[int, list[AdoptedHit]] = {}
         pending = list(range(len(question.vectors)))
         while pending:
             wide = min(candidates * SIFTED, MAX_LIMIT) if question.rescore == "vectors" else candidates
-            near = yield from nearest(self._target, question.encodings.codes[pending], scope, limit=wide)
+            near = yield from nearest(self.table.target, question.encodings.codes[pending], scope, limit=wide)
             found: Sequence[Sequence[Row]] = near
             codes: Mapping[Key, bytes] = {}
             if question.rescore is not None:
-                codes = yield from codes_of(self._target, near)
+                codes = yield from codes_of(self.table.target, near)
                 found = [[row for row in some if row.pk in codes] for some in near]
             if question.rescore == "vectors":
                 pairs = zip(pending, found, strict=True)
@@ -245,7 +242,7 @@ class AdoptedCollection:
         reading = Reading(
             source.name,
             source.pk,
-            self._connection.lite,
+            self.table.connection.lite,
             (*field, *question.output_fields),
             dict.fromkeys(field, source.row_bytes),
             question.filter,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from milvus_hash.adopt.source import Source
 from milvus_hash.errors import BundleMismatch, InputError, StoreError
-from milvus_hash.query.target import CODE, Target
 from milvus_hash.store import catalog
-from milvus_hash.store.building import create_index, describe_index, remembered
+from milvus_hash.store.building import create_index
 from milvus_hash.store.connection import Connection
-from milvus_hash.store.index import Index, index_of, resolve
+from milvus_hash.store.description import describe, exists
+from milvus_hash.store.index import resolve
 from milvus_hash.store.making import making
-from milvus_hash.store.repair import no_index
 from milvus_hash.store.schema import Provenance, new_mark
+from milvus_hash.store.target import CODE, Target
 
 if TYPE_CHECKING:
     from milvus_hash.encoder import Encoder
@@ -53,27 +52,15 @@ class Sidecar:
         name: Of the collection.
         made_by: Whose codes it holds.
         adopted: What it belongs to.
-        index: On the codes.
+        target: Where its searches look.
         texts: Those of the copied fields whose values have no fixed size.
     """
 
     name: str
     made_by: Provenance
     adopted: Adopted
-    index: Index
+    target: Target
     texts: tuple[str, ...]
-
-    def target(self, *, lite: bool) -> Target:
-        """Where its searches look."""
-        return Target(
-            self.name,
-            self.made_by.bits,
-            self.index.kind,
-            pk=self.adopted.pk,
-            lite=lite,
-            params=self.index.search,
-            exact_params=self.index.exact,
-        )
 
 
 def create(
@@ -89,7 +76,7 @@ def create(
     index = resolve(kind, lite=connection.lite, rows=int(stats["row_count"]))
     adopted = Adopted(source.name, source.vector_field, source.metric, source.pk, tuple(fields))
     schema = _schema(source, made_by, adopted)
-    if catalog.exists(connection, name):
+    if exists(connection, name):
         raise StoreError(f"collection {name!r} exists in {connection.place}: name another one")
     with making(connection, name, schema):
         create_index(connection, name, index)
@@ -145,23 +132,16 @@ def read(connection: Connection, name: str) -> Sidecar:
     Raises:
         StoreError: There is none, it is no sidecar, or Milvus fails.
     """
-    if not catalog.exists(connection, name):
-        raise StoreError(f"there is no collection {name!r} in {connection.place}: make it with milvus-hash adopt")
-    described = connection.call(f"describing {name!r}", "describe_collection", name)
-    description = described.get("description", "")
-    made_by = Provenance.loads(name, description)
-    stored = json.loads(description).get("adopted")
+    found = describe(connection, name)
+    made_by, stored = found.made_by, found.adopted
     if stored is None:
         raise StoreError(
             f"collection {name!r} is not the sidecar of a float collection: open it with HashCollection.open"
         )
-    index = describe_index(connection, name)
-    if not index:
-        raise no_index(name)
-    texts = [field["name"] for field in described["fields"] if field["type"].name in _TEXTS]
+    texts = [name for name, field in found.fields.items() if field["type"].name in _TEXTS]
     adopted = Adopted(**{**stored, "fields": tuple(stored["fields"])})
     copied = tuple(text for text in texts if text in adopted.fields)
-    return Sidecar(name, made_by, adopted, remembered(index_of(index), described), copied)
+    return Sidecar(name, made_by, adopted, found.target(), copied)
 
 
 def check_encoder(sidecar: Sidecar, encoder: Encoder, bits: int | None = None) -> None:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from milvus_hash.adopt.learn import Metric
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.query.quoting import is_quotable
-from milvus_hash.query.target import Key
 from milvus_hash.query.walk import Reading, pages, rows_by_key
-from milvus_hash.store.catalog import exists
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
+from milvus_hash.store.description import exists
+from milvus_hash.store.target import Key
 
 if TYPE_CHECKING:
     from milvus_hash.store.driver import DataType

@@ -16,7 +16,7 @@ from milvus_hash.cli.interrupt import Interrupt
 from milvus_hash.cli.options import (
     FILE,
     INDEX,
-    Connection,
+    Milvus,
     connection_options,
     examples,
     quiet_option,
@@ -90,7 +90,7 @@ def command(
     report: bool,
     syncing: bool,
     rejects: Path,
-    connection: Connection,
+    connection: Milvus,
     quiet: bool,
 ) -> None:
     """Give the float collection SOURCE a sidecar of binary codes with the same keys.

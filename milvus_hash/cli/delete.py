@@ -7,7 +7,7 @@ from operator import itemgetter
 
 import click
 
-from milvus_hash.cli.options import Connection, collection_option, connection_options, examples, quiet_option, say
+from milvus_hash.cli.options import Milvus, collection_option, connection_options, examples, quiet_option, say
 from milvus_hash.cli.output import emit
 from milvus_hash.store.schema import MODALITIES
 
@@ -32,7 +32,7 @@ def command(
     modality: str | None,
     dry_run: bool,
     collection: str,
-    connection: Connection,
+    connection: Milvus,
     quiet: bool,
 ) -> None:
     """Delete the rows of ITEMS, or with --filter those that meet it; with both, the rows of ITEMS that do.
@@ -40,17 +40,16 @@ def command(
     An item that is not there is none to delete, and no error. There is no way back but to ingest again.
     """
     from milvus_hash.query.delete import delete, to_delete
-    from milvus_hash.query.target import target_of
-    from milvus_hash.store.catalog import describe
-    from milvus_hash.store.connection import Connection as Store
+    from milvus_hash.store.catalog import read
+    from milvus_hash.store.connection import Connection
     from milvus_hash.store.consistency import Consistency
 
     if not items and not condition.strip():
         raise click.UsageError("which rows? name items, or give a --filter")
-    store, strong = Store(**connection.kwargs()), Consistency("Strong")
-    with closing(store):
-        which = (target_of(describe(store, collection), lite=store.lite), items or None, modality, condition)
-        rows = len(store.run(to_delete(*which), strong)) if dry_run else store.run(delete(*which), strong)
+    with closing(Connection(**connection.kwargs())) as link:
+        which = (read(link, collection).target(), items or None, modality, condition)
+        strong = Consistency("Strong")
+        rows = len(link.run(to_delete(*which), strong)) if dry_run else link.run(delete(*which), strong)
     columns = {name: itemgetter(name) for name in ("collection", "rows", "deleted")}
     emit([{"collection": collection, "rows": rows, "deleted": not dry_run}], columns)
     if dry_run:

@@ -14,7 +14,7 @@ from milvus_hash.cli.interrupt import Interrupt
 from milvus_hash.cli.options import (
     FILE,
     INDEX,
-    Connection,
+    Milvus,
     Model,
     collection_option,
     connection_options,
@@ -89,7 +89,7 @@ def command(
     source: Path,
     model: Model,
     collection: str,
-    connection: Connection,
+    connection: Milvus,
     bits: int | None,
     index: str,
     fields: dict[str, type],

@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from milvus_hash.cli.nothing_found import why_nothing
 from milvus_hash.cli.options import (
     FILE,
-    Connection,
+    Milvus,
     Model,
     collection_option,
     connection_options,
@@ -132,7 +132,7 @@ def command(
     pictures: tuple[Path, ...],
     model: Model,
     collection: str,
-    connection: Connection,
+    connection: Milvus,
     quiet: bool,
     **how_many: Any,  # noqa: ANN401
 ) -> None:

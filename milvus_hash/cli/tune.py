@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from milvus_hash.cli.options import FILE, Connection, connection_options, examples, quiet_option, say
+from milvus_hash.cli.options import FILE, Milvus, connection_options, examples, quiet_option, say
 from milvus_hash.cli.output import emit
 from milvus_hash.record import MODALITIES
 from milvus_hash.tuning.result import Tuning
@@ -54,7 +54,7 @@ def command(
     keep_index: bool,
     lists: tuple[int, ...],
     picture: Path | None,
-    connection: Connection,
+    connection: Milvus,
     quiet: bool,
 ) -> None:
     """Fit the index of COLLECTION to a recall, and store the choice with it.
@@ -65,18 +65,17 @@ def command(
 
     Every way to search that was measured is a line, the choice is marked; collections opened from now on search so.
     """
-    from milvus_hash.store.connection import Connection as Store
+    from milvus_hash.store.connection import Connection
+    from milvus_hash.store.repair import repaired
     from milvus_hash.tuning import tune
-    from milvus_hash.tuning.stored import stored_collection
 
     if picture is not None:
         from milvus_hash.extras import require
 
         require("matplotlib", "eval")  # before minutes of work
-    store = Store(**connection.kwargs())
-    with closing(store):
+    with closing(Connection(**connection.kwargs())) as link:
         tuning = tune(
-            stored_collection(store, collection),
+            repaired(link, collection),
             recall=recall,
             limit=limit,
             into=into,

@@ -9,9 +9,9 @@ from milvus_hash.query.filters import both, check_condition, of_modality
 from milvus_hash.query.quoting import one_of
 from milvus_hash.query.rows import of_items
 from milvus_hash.query.stored import reading_of
-from milvus_hash.query.target import Key, Target
 from milvus_hash.query.walk import all_rows, in_parts
 from milvus_hash.store.call import Call, Steps
+from milvus_hash.store.target import Key, Target
 
 _KEYS_PER_CALL = 10_000
 

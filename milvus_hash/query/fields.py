@@ -12,9 +12,10 @@ from collections.abc import Collection, Sequence
 from milvus_hash.errors import AnswerTooLarge, InputError
 from milvus_hash.query.expression import fields_in
 from milvus_hash.query.hits import Hit
-from milvus_hash.query.target import MAX_LIMIT, Target
+from milvus_hash.query.scope import MAX_LIMIT
 from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.schema import RESERVED
+from milvus_hash.store.target import Target
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 

@@ -8,9 +8,9 @@ from typing import Any
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.query.harmless import check_harmless
 from milvus_hash.query.quoting import as_lite_reads
-from milvus_hash.query.target import Target
 from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.schema import MODALITIES
+from milvus_hash.store.target import Target
 
 _TEMPLATES_SINCE = (2, 5)
 
@@ -45,7 +45,7 @@ def rows_of_modality(target: Target, modality: str | None, condition: str) -> di
         InputError: The modality is unknown.
     """
     check_modality(modality)
-    if modality is None or not target.partitioned:
+    if modality is None or modality not in target.partitions:
         return {"filter": both(of_modality(modality), condition)}
     return {"filter": condition, "partition_names": [modality]}
 

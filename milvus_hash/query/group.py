@@ -18,10 +18,11 @@ from milvus_hash.query.filters import both
 from milvus_hash.query.hits import Hit
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.quoting import is_quotable, quoted
-from milvus_hash.query.target import MAX_LIMIT, Row, Scope, Target
+from milvus_hash.query.scope import MAX_LIMIT, Row, Scope
 from milvus_hash.query.within import complete_nearest
 from milvus_hash.store.call import Steps
 from milvus_hash.store.schema import encode_item, split_key
+from milvus_hash.store.target import Target
 
 Fetch: TypeAlias = Callable[..., Steps[list[list[Row]]]]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from milvus_hash.query.target import Row
+from milvus_hash.query.scope import Row
 from milvus_hash.store.schema import RESERVED, split_key
 
 _place = attrgetter("distance", "item", "ordinal")

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from milvus_hash.codes import Codes
 from milvus_hash.errors import AnswerTooLarge
 from milvus_hash.query.filters import both, rows_of_modality
+from milvus_hash.query.scope import MAX_LIMIT, Row, Scope, to_rows
 from milvus_hash.query.stored import with_fields
-from milvus_hash.query.target import CODE, MAX_LIMIT, Row, Scope, Target, to_rows
 from milvus_hash.store.call import Call, Steps
+from milvus_hash.store.target import CODE, Target
 
 _ROWS_PER_CALL = 100_000  # of all queries in one call together
 _BYTES_PER_CALL = 16_000_000  # of their codes

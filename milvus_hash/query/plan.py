@@ -18,13 +18,14 @@ from milvus_hash.query.hits import Hit, to_hits
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.question import Query, check_query
 from milvus_hash.query.rescore import check_rescoring, rescored
+from milvus_hash.query.scope import MAX_LIMIT, Scope, check_limit
 from milvus_hash.query.stored import with_codes
-from milvus_hash.query.target import MAX_LIMIT, Scope, Target, check_limit
 from milvus_hash.query.where import Where, narrowed
 from milvus_hash.query.within import complete_nearest, within
 from milvus_hash.store.call import Steps
 from milvus_hash.store.index import check_search
 from milvus_hash.store.rows import leave_out_absent
+from milvus_hash.store.target import Target
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

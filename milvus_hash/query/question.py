@@ -17,7 +17,8 @@ from milvus_hash.errors import InputError
 from milvus_hash.media.text import warn_of_cut
 from milvus_hash.query.filters import check_condition
 from milvus_hash.query.nearest import search_arguments
-from milvus_hash.query.target import CODE, Scope, Target, check_limit
+from milvus_hash.query.scope import Scope, check_limit
+from milvus_hash.store.target import CODE, Target
 
 if TYPE_CHECKING:
     from typing_extensions import Never

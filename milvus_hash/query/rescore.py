@@ -15,9 +15,10 @@ from milvus_hash.codes import asymmetric_score
 from milvus_hash.errors import InputError
 from milvus_hash.query.hits import Hit, to_hits
 from milvus_hash.query.question import Query
+from milvus_hash.query.scope import Row
 from milvus_hash.query.stored import codes_of
-from milvus_hash.query.target import Row, Target
 from milvus_hash.store.call import Steps
+from milvus_hash.store.target import Target
 
 
 def check_rescoring(oversample: int, queries: Sequence[Query]) -> None:

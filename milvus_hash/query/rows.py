@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from milvus_hash.errors import InputError
 from milvus_hash.query.filters import check_condition, check_modality, rows_of_modality
 from milvus_hash.query.stored import reading_of
-from milvus_hash.query.target import CODE, Target
 from milvus_hash.query.walk import all_rows, rows_by_key
 from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.rows import CodeRow, from_entity
 from milvus_hash.store.schema import encode_item, is_primary_key
+from milvus_hash.store.target import CODE, Target
 
 _ITEMS_PER_CALL = 16  # Milvus Lite cannot parse a chain of some 50 ors
 

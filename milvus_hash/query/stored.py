@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from milvus_hash.query.target import CODE, Key, Row, Scope, Target
+from milvus_hash.query.scope import Row, Scope
 from milvus_hash.query.walk import Reading, rows_by_key
 from milvus_hash.store.call import Steps
+from milvus_hash.store.target import CODE, Key, Target
 
 
 def with_codes(target: Target, scope: Scope) -> Scope:

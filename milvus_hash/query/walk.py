@@ -21,10 +21,11 @@ from typing import Any, NamedTuple
 from milvus_hash.errors import AnswerTooLarge, StoreError
 from milvus_hash.query.filters import both
 from milvus_hash.query.quoting import between, is_quotable, one_of, quoted
-from milvus_hash.query.target import MAX_LIMIT, Key
+from milvus_hash.query.scope import MAX_LIMIT
 from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
+from milvus_hash.store.target import Key
 
 Entity = dict[str, Any]
 """A row as a query gives it: its key and the fields that were asked for."""

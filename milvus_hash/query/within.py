@@ -22,8 +22,9 @@ from milvus_hash.errors import StoreError
 from milvus_hash.query.filters import both
 from milvus_hash.query.nearest import nearest, search, search_arguments
 from milvus_hash.query.quoting import is_quotable, quoted
-from milvus_hash.query.target import MAX_LIMIT, Key, Row, Scope, Target
+from milvus_hash.query.scope import MAX_LIMIT, Row, Scope
 from milvus_hash.store.call import Steps
+from milvus_hash.store.target import Key, Target
 
 _FIRST = 1024  # rows first asked for where a search cannot be bounded: more than most radii have, and quick to read
 _SPARE = 100  # rows asked for beyond a limit: often all ties are among them, and no second search is needed

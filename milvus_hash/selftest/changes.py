@@ -107,7 +107,7 @@ def remembered(bench: Bench) -> str:
     _rebuild(bench, index)
     remember_search(bench.connection, bench.name, index)
     bench.close()
-    kept = dict(bench.collection._target.params)
+    kept = dict(bench.collection.table.target.params)
     if kept != {"nprobe": 7}:
         raise Wrong(f"what was stored is nprobe 7, what came back is {kept}")
     return "stored with the collection, and read back"

@@ -11,10 +11,10 @@ from milvus_hash.async_collection import AsyncHashCollection
 from milvus_hash.collection import HashCollection
 from milvus_hash.errors import StoreError
 from milvus_hash.query.stored import as_bytes
-from milvus_hash.query.target import CODE
 from milvus_hash.selftest.bench import QUESTIONS, Bench
 from milvus_hash.selftest.step import NotAvailable, expect
 from milvus_hash.store.schema import MODALITIES, primary_key
+from milvus_hash.store.target import CODE
 
 _NEAR = 40  # rows within the radius that is tried
 _SHORT = 0.002  # seconds: a deadline that cannot be kept

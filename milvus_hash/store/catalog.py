@@ -1,30 +1,18 @@
-"""Collections as Milvus lists them: make one, read what one is, and whether its codes fit a bundle."""
+"""Collections of this package: make one, open one, refuse a bundle whose codes do not belong there."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from milvus_hash.bundle import Bundle
 from milvus_hash.errors import BundleMismatch, StoreError, Unsettled
-from milvus_hash.store.building import create_index, remembered
+from milvus_hash.store.building import create_index
 from milvus_hash.store.connection import Connection
-from milvus_hash.store.index import Index, index_of, resolve
+from milvus_hash.store.description import Description, describe, exists
+from milvus_hash.store.index import resolve
 from milvus_hash.store.making import making
-from milvus_hash.store.repair import no_index
-from milvus_hash.store.schema import MODALITIES, Provenance, build_schema, declared_fields
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a collection is: whose codes, which index, which declared fields, and its name where an alias was given."""
-
-    made_by: Provenance
-    index: Index
-    fields: dict[str, type]
-    name: str
+from milvus_hash.store.schema import MODALITIES, Provenance, build_schema
 
 
 def create(
@@ -34,7 +22,7 @@ def create(
     kind: str,
     fields: Mapping[str, type],
     expected_rows: int | None = None,
-) -> Shape:
+) -> Description:
     """Create collection ``name``, with an index for about ``expected_rows`` rows where they are known.
 
     Raises:
@@ -42,57 +30,48 @@ def create(
         InputError: Index, rows or fields cannot be used.
     """
     index = resolve(kind, lite=connection.lite, rows=expected_rows)
-    made_by = replace(made_by, partitioned=not connection.lite)  # Milvus Lite has no partitions
-    schema = build_schema(made_by, fields)
+    partitions = () if connection.lite else MODALITIES  # Milvus Lite has none
+    schema = build_schema(replace(made_by, partitioned=bool(partitions)), fields, partitions)
     if exists(connection, name):
         raise Unsettled(
             f"collection {name!r} exists in {connection.place}: open it with HashCollection.open({name!r}, ...), "
             "or name another one"
         )
     with making(connection, name, schema):
-        for modality in MODALITIES if made_by.partitioned else ():
+        for modality in partitions:
             connection.call(f"adding the partition {modality!r} to {name!r}", "create_partition", name, modality)
         create_index(connection, name, index)
         connection.call(f"loading {name!r}", "load_collection", name)
-    return Shape(made_by, index, dict(fields), name)
+        return describe(connection, name)
 
 
-def exists(connection: Connection, name: str) -> bool:
-    """Whether there is a collection of this name, whoever made it.
-
-    Raises:
-        StoreError: There is no such database, in which a server only says that it has no such collection; or it fails.
-    """
-    found = bool(connection.call(f"looking for {name!r}", "has_collection", name))
-    if not found and (database := connection.address.database):
-        databases: list[str] = []
-        with suppress(StoreError):  # without the right to list them
-            databases = connection.call("listing the databases", "list_databases")
-        if databases and database not in databases:
-            raise StoreError(f"there is no database {database!r} in {connection.uri}; it has {', '.join(databases)}")
-    return found
-
-
-def describe(connection: Connection, name: str) -> Shape:
-    """Read what collection ``name``, or the one behind the alias ``name``, is.
+def read(connection: Connection, name: str) -> Description:
+    """What collection ``name`` is, or the one behind the alias ``name``.
 
     Raises:
-        StoreError: There is none, it was not made by this package, or Milvus fails.
+        StoreError: There is none, it was not made by this package or is a sidecar, or Milvus fails.
     """
-    if not exists(connection, name):
-        raise Unsettled(
-            f"there is no collection {name!r} in {connection.place}: make it, for instance with milvus-hash ingest"
-        )
-    found = connection.call(f"describing {name!r}", "describe_collection", name)
-    made_by = Provenance.loads(name, found.get("description", ""))
-    if "adopted" in json.loads(found["description"]):
+    found = describe(connection, name)
+    if found.made_by and found.adopted is not None:
         raise StoreError(
             f"collection {name!r} is the sidecar of a float collection: open it with adopt.AdoptedCollection.open"
         )
-    index = connection.call(f"describing the index of {name!r}", "describe_index", name, "code")
-    if not index:
-        raise no_index(name)
-    return Shape(made_by, remembered(index_of(index), found), declared_fields(found), found["collection_name"])
+    return found
+
+
+def load(connection: Connection, name: str, bundle: Bundle) -> Description:
+    """As :func:`read`, of a collection whose codes ``bundle`` made, which is in memory afterwards.
+
+    Raises:
+        BundleMismatch: Another bundle made its codes.
+        StoreError: As for :func:`read`; or it has no index.
+    """
+    found = read(connection, name)
+    check_bundle(name, found.made_by, bundle)
+    if not found.indexed:
+        raise found.no_index()
+    connection.call(f"loading {name!r}", "load_collection", found.name)
+    return found
 
 
 def check_bundle(name: str, made_by: Provenance, bundle: Bundle) -> None:

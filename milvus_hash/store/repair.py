@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from milvus_hash.errors import Unsettled
 from milvus_hash.store.building import (
     Say,
     create_index,
-    describe_index,
     load,
     rebuild,
     remembered_index,
     wait_until_built,
 )
 from milvus_hash.store.connection import Connection
+from milvus_hash.store.description import Description, describe
 from milvus_hash.store.index import KINDS, Index, resolve
-from milvus_hash.store.schema import MODALITIES, Provenance
-
-
-def no_index(name: str) -> Unsettled:
-    """What to raise when collection ``name`` cannot be searched for want of an index."""
-    return Unsettled(
-        f"collection {name!r} has no index on its codes, as after a run that was killed; its rows are all there: "
-        f"milvus-hash doctor --collection {name} --repair makes the index again, and so does milvus-hash tune {name}"
-    )
+from milvus_hash.store.table import Table
 
 
 def repair(connection: Connection, name: str, say: Say = lambda remark: None) -> list[str]:
@@ -37,18 +27,16 @@ def repair(connection: Connection, name: str, say: Say = lambda remark: None) ->
     Raises:
         StoreError: The collection was not made by this package, or Milvus failed.
     """
-    described = connection.call(f"describing {name!r}", "describe_collection", name)
-    name = described["collection_name"]  # of an alias
-    made_by = Provenance.loads(name, described.get("description", ""))
-    made = list(_partitions(connection, name, made_by))
-    found = describe_index(connection, name)
-    if not found:
-        index = _index(connection, name, described)
+    found = describe(connection, name)
+    name = found.name  # of an alias
+    made = list(_partitions(connection, name, found.partitions))
+    if not found.indexed:
+        index = _index(connection, found)
         create_index(connection, name, index)
         wait_until_built(connection, name)
         load(connection, name)
-    elif found["index_type"] not in KINDS or found["metric_type"] != "HAMMING":
-        index = _index(connection, name, described)
+    elif found.indexed["index_type"] not in KINDS or found.indexed["metric_type"] != "HAMMING":
+        index = _index(connection, found)
         rebuild(connection, name, index, say)
     else:
         load(connection, name)
@@ -56,16 +44,20 @@ def repair(connection: Connection, name: str, say: Say = lambda remark: None) ->
     return [*made, " ".join(["the index", index.kind, *(f"{key} {value}" for key, value in index.build.items())])]
 
 
-def _partitions(connection: Connection, name: str, made_by: Provenance) -> Iterator[str]:
-    if not made_by.partitioned:
-        return
-    there = connection.call(f"listing the partitions of {name!r}", "list_partitions", name)
-    for modality in MODALITIES:
+def repaired(connection: Connection, name: str) -> Table:
+    """Collection ``name`` after :func:`repair`, for those who have its name and not its encoder."""
+    repair(connection, name)
+    return Table(connection, describe(connection, name).target())
+
+
+def _partitions(connection: Connection, name: str, wanted: Sequence[str]) -> Iterator[str]:
+    there = connection.call(f"listing the partitions of {name!r}", "list_partitions", name) if wanted else ()
+    for modality in wanted:
         if modality not in there:
             connection.call(f"adding the partition {modality!r} to {name!r}", "create_partition", name, modality)
             yield f"the partition {modality}"
 
 
-def _index(connection: Connection, name: str, described: Mapping[str, Any]) -> Index:
-    stats = connection.call(f"counting {name!r}", "get_collection_stats", name)  # near enough
-    return remembered_index(described) or resolve("auto", lite=connection.lite, rows=int(stats["row_count"]))
+def _index(connection: Connection, found: Description) -> Index:
+    stats = connection.call(f"counting {found.name!r}", "get_collection_stats", found.name)  # near enough
+    return remembered_index(found.described) or resolve("auto", lite=found.lite, rows=int(stats["row_count"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -36,7 +36,7 @@ class Provenance:
         bundle: The bundle's name.
         fingerprint: The bundle's fingerprint.
         bits: Code length.
-        partitioned: Whether the rows of each modality are in a partition of its name.
+        partitioned: Whether modalities have partitions of their names; the description lists them beside this.
         bit_order: ``msb``: the first bit is the most significant one of the first byte.
         format_version: Of this layout.
     """
@@ -135,12 +135,13 @@ def is_primary_key(key: str) -> bool:
     return _KEY.fullmatch(key) is not None
 
 
-def build_schema(provenance: Provenance, fields: Mapping[str, type]) -> CollectionSchema:
+def build_schema(provenance: Provenance, fields: Mapping[str, type], partitions: Sequence[str]) -> CollectionSchema:
     """The schema of a collection with the declared metadata ``fields``.
 
     Args:
         provenance: Whose codes it will hold.
         fields: Names and types of the declared fields.
+        partitions: The modalities that get a partition, which its description lists.
 
     Raises:
         InputError: A field has a reserved name or a type other than str, int, float or bool.
@@ -153,7 +154,8 @@ def build_schema(provenance: Provenance, fields: Mapping[str, type]) -> Collecti
         float: {"datatype": DataType.DOUBLE},
         bool: {"datatype": DataType.BOOL},
     }
-    schema = MilvusClient.create_schema(enable_dynamic_field=True, description=provenance.dumps(made=new_mark()))
+    description = provenance.dumps(made=new_mark(), partitions=list(partitions))
+    schema = MilvusClient.create_schema(enable_dynamic_field=True, description=description)
     schema.add_field("pk", DataType.VARCHAR, is_primary=True, max_length=_MAX_PK_BYTES)
     schema.add_field("item", DataType.VARCHAR, max_length=MAX_ITEM_BYTES)
     schema.add_field("modality", DataType.VARCHAR, max_length=16)

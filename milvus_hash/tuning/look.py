@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.query.filters import check_modality
 from milvus_hash.query.rows import count
-from milvus_hash.query.target import Target
 from milvus_hash.store.building import LEAST_ROWS
-from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.schema import MODALITIES
+from milvus_hash.store.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Look:
     total: int
 
 
-def look(connection: Connection, target: Target, into: str | None) -> Look:
+def look(table: Table, into: str | None) -> Look:
     """Count the rows of a collection, and choose what to search where ``into`` does not say it.
 
     Raises:
@@ -39,27 +38,27 @@ def look(connection: Connection, target: Target, into: str | None) -> Look:
         StoreError: Milvus failed, or there are too few rows for an index.
     """
     check_modality(into)
-    described = connection.call(f"describing {target.name!r}", "describe_collection", target.name)
+    described = table.call("describing", "describe_collection")
 
     def rows(modality: str | None) -> int:
-        return connection.run(count(target, modality, ""), Consistency())
+        return table.run(count(table.target, modality, ""), Consistency())
 
     fields = {field["name"] for field in described["fields"]}
     if not fields >= {"item", "modality", "ordinal"}:  # a sidecar; it may have copied a field of one of these names
         if into is not None:
-            raise InputError(f"into={into!r}: {target.name!r} has no modalities; leave it out")
+            raise InputError(f"into={into!r}: {table.name!r} has no modalities; leave it out")
         total = rows(None)
-        return _enough(target, Look(None, (), total, total))
+        return _enough(table.name, Look(None, (), total, total))
     counts = {modality: rows(modality) for modality in MODALITIES}
     into = into or max(counts, key=lambda modality: counts[modality])
     asking = tuple(modality for modality, number in counts.items() if number and modality != into)
-    return _enough(target, Look(into, asking, counts[into], sum(counts.values())))
+    return _enough(table.name, Look(into, asking, counts[into], sum(counts.values())))
 
 
-def _enough(target: Target, found: Look) -> Look:
+def _enough(name: str, found: Look) -> Look:
     if found.rows < LEAST_ROWS:
         raise StoreError(
-            f"{target.name!r} has {found.rows} rows{f' of {found.into}' if found.into else ''}: Milvus builds no index "
+            f"{name!r} has {found.rows} rows{f' of {found.into}' if found.into else ''}: Milvus builds no index "
             f"below {LEAST_ROWS}, so that every search is exact and there is nothing to tune"
         )
     return found

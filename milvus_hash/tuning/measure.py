@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milvus_hash.query.nearest import nearest
-from milvus_hash.query.target import Key, Row, Scope, Target
-from milvus_hash.store.connection import Connection
+from milvus_hash.query.scope import Row, Scope
 from milvus_hash.store.consistency import Consistency
+from milvus_hash.store.table import Table
+from milvus_hash.store.target import Key
 
 _AT_ONCE = 50  # queries in one call: an exact search of ten million rows takes some 30 ms for each of them
 _TIMED = 50  # single queries of which the median is taken
@@ -47,10 +48,9 @@ class Ruler:
         limit: Rows per search.
     """
 
-    def __init__(self, connection: Connection, target: Target, into: str | None, limit: int) -> None:
+    def __init__(self, table: Table, into: str | None, limit: int) -> None:
         self.limit = limit
-        self._connection = connection
-        self._target = target
+        self._table = table
         self._into = into
         self._consistency = Consistency("Session")
 
@@ -97,4 +97,4 @@ class Ruler:
 
     def _run(self, codes: NDArray[np.uint8], limit: int, params: Mapping[str, int]) -> list[list[Row]]:
         scope = Scope(modality=self._into, params=params)
-        return self._connection.run(nearest(self._target, codes, scope, limit=limit), self._consistency)
+        return self._table.run(nearest(self._table.target, codes, scope, limit=limit), self._consistency)

@@ -8,8 +8,8 @@ from math import isqrt
 from milvus_hash.query.filters import both
 from milvus_hash.query.quoting import quoted
 from milvus_hash.query.stored import as_bytes
-from milvus_hash.query.target import CODE, Key, Target
 from milvus_hash.store.call import Call, Steps
+from milvus_hash.store.target import CODE, Key, Target
 
 _PAGE = 64  # neighbours by primary key in one read
 _KEPT = 8  # of them: neighbours are often alike

@@ -6,14 +6,14 @@ Rows of the collection ask: half of them choose the effort, the other half say w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.query.filters import of_modality
-from milvus_hash.query.target import MAX_LIMIT, Key, Target
+from milvus_hash.query.scope import MAX_LIMIT
 from milvus_hash.store.building import (
     describe_index,
     kept_searchable,
@@ -22,10 +22,11 @@ from milvus_hash.store.building import (
     wait_until_built,
     wait_until_served,
 )
-from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.index import Index, index_of, inverted_lists, lists_to_try, with_search
 from milvus_hash.store.repair import repair
+from milvus_hash.store.table import Table
+from milvus_hash.store.target import Key
 from milvus_hash.tuning.fit import curve, fit, point
 from milvus_hash.tuning.look import Look, look
 from milvus_hash.tuning.measure import Questions, Ruler
@@ -40,15 +41,13 @@ Say = Callable[[str], None]
 
 
 class Tunable(Protocol):
-    """A collection that can be tuned: a ``HashCollection``, or the sidecar of an adopted one."""
+    """What holds a collection that can be tuned: a ``HashCollection`` or an ``AdoptedCollection``."""
 
-    index: str
-    _connection: Connection
-    _target: Target
+    table: Table
 
 
 def tune(
-    collection: Tunable,
+    collection: Tunable | Table,
     *,
     recall: float = 0.99,
     limit: int = 10,
@@ -95,20 +94,20 @@ def tune(
         1.0
     """
     _check(recall, limit, queries, lists or ())
-    connection = collection._connection
-    if not describe_index(connection, collection._target.name):
-        repair(connection, collection._target.name)
-        _use(collection, index_of(describe_index(connection, collection._target.name)))
-    target = collection._target
-    if target.index == "AUTOINDEX":
-        raise StoreError(f"{target.name!r} has AUTOINDEX, which takes no parameters: there is nothing to tune")
+    table = collection if isinstance(collection, Table) else collection.table
+    connection = table.connection
+    if not describe_index(connection, table.name):
+        repair(connection, table.name)
+        table.retarget(index_of(describe_index(connection, table.name)))
+    if table.target.index == "AUTOINDEX":
+        raise StoreError(f"{table.name!r} has AUTOINDEX, which takes no parameters: there is nothing to tune")
     say = progress or (lambda remark: None)
-    asked = look(connection, target, into)
+    asked = look(table, into)
     asking = f"rows of modality {' and '.join(asked.asking)}" if asked.asking else "some of them"
     say(f"{asked.rows:,} rows{f' of modality {asked.into}' if asked.into else ''} to search, {asking} as queries")
-    run = _Run(connection, target, asked, float(recall), int(limit), int(queries), say)
+    run = _Run(table, asked, float(recall), int(limit), int(queries), say)
     tuning = run.exact_only() if connection.lite else run.kept() if keep_index else run.rebuilt(lists)
-    _use(collection, tuning.chosen.index)
+    table.retarget(tuning.chosen.index)
     return tuning
 
 
@@ -125,8 +124,7 @@ def _check(recall: float, limit: int, queries: int, lists: Sequence[int]) -> Non
 class _Run:
     """One run of :func:`tune`."""
 
-    connection: Connection
-    target: Target
+    table: Table
     asked: Look
     recall: float
     limit: int
@@ -135,7 +133,7 @@ class _Run:
 
     def exact_only(self) -> Tuning:
         """Milvus Lite: one way to search, nothing to store."""
-        _, held = self._questions(self.target.exact_params)
+        _, held = self._questions(self.table.target.exact_params)
         exact = point(self._ruler(), held, Index("BIN_FLAT"))
         return self._tuning(exact, exact, (exact,), held, "Milvus Lite is always exact: nothing to choose")
 
@@ -143,24 +141,24 @@ class _Run:
         """The index stays; how hard it looks is fitted."""
         index = self._flushed()
         if index.kind != "BIN_FLAT":  # which Milvus serves from the rows themselves
-            wait_until_served(self.connection, self.target.name)
+            wait_until_served(self.table.connection, self.table.name)
         fitting, held = self._questions(index.exact)
         exact = point(self._ruler(), held, with_search(index, index.exact))
         if index.kind == "BIN_FLAT":
             return self._tuning(exact, exact, (exact,), held, "BIN_FLAT is exact: without another index nothing to fit")
         fitted, points = self._fitted(index, fitting, held)
         chosen, remark = _choose(self.recall, exact, [fitted] if fitted else [])
-        remember_search(self.connection, self.target.name, chosen.index)
+        remember_search(self.table.connection, self.table.name, chosen.index)
         return self._tuning(chosen, exact, points, held, remark)
 
     def rebuilt(self, lists: Sequence[int] | None) -> Tuning:
         """The fastest index that reaches the recall, BIN_FLAT among them."""
-        name, before = self.target.name, self._flushed()
+        connection, name, before = self.table.connection, self.table.name, self._flushed()
         flat = Index("BIN_FLAT")
         candidates = [before]
         if before.kind != "HNSW":
             candidates = [inverted_lists(nlist) for nlist in lists or lists_to_try(self.asked.total)]
-        with kept_searchable(self.connection, name, before, self.say):
+        with kept_searchable(connection, name, before, self.say):
             self._build(flat)
             fitting, held = self._questions({})
             exact = point(self._ruler(), held, flat)
@@ -177,21 +175,21 @@ class _Run:
                 chosen, remark = _choose(self.recall, exact, fits)
             if (chosen.index.kind, chosen.index.build) != (candidates[-1].kind, candidates[-1].build):
                 self._build(chosen.index)
-            remember_search(self.connection, name, chosen.index)
+            remember_search(connection, name, chosen.index)
         return self._tuning(chosen, exact, tuple(points), held, remark)
 
     def _flushed(self) -> Index:
         """The index as Milvus has it, once all rows are in it."""
-        name = self.target.name
-        self.connection.call(f"flushing {name!r}", "flush", name, timeout=max(_FLUSH_SECONDS, self.connection.timeout))
-        wait_until_built(self.connection, name)
-        return with_search(index_of(describe_index(self.connection, name)), self.target.params)
+        connection, name = self.table.connection, self.table.name
+        self.table.call("flushing", "flush", timeout=max(_FLUSH_SECONDS, connection.timeout))
+        wait_until_built(connection, name)
+        return with_search(index_of(describe_index(connection, name)), self.table.target.params)
 
     def _build(self, index: Index) -> None:
-        rebuild(self.connection, self.target.name, index, self.say)
+        rebuild(self.table.connection, self.table.name, index, self.say)
 
     def _ruler(self) -> Ruler:
-        return Ruler(self.connection, self.target, self.asked.into, self.limit)
+        return Ruler(self.table, self.asked.into, self.limit)
 
     def _questions(self, exact: Mapping[str, int]) -> tuple[Questions, Questions]:
         """Queries to fit with and queries to hold out, with their exact answers."""
@@ -199,7 +197,7 @@ class _Run:
         asking = self.asked.asking or (self.asked.into,)
         share = -(-self.queries // len(asking))
         for modality in asking:
-            codes |= self.connection.run(sample(self.target, of_modality(modality), share), Consistency())
+            codes |= self.table.run(sample(self.table.target, of_modality(modality), share), Consistency())
         keys = list(codes)
         order = np.random.default_rng(0).permutation(len(keys))
         own: list[Key | None] = [None if self.asked.asking else keys[n] for n in order]
@@ -217,7 +215,7 @@ class _Run:
         return next((one for one in points if one.index == found), None), points
 
     def _tuning(self, chosen: Point, exact: Point, points: Sequence[Point], held: Questions, remark: str) -> Tuning:
-        name, into = self.target.name, self.asked.into
+        name, into = self.table.name, self.asked.into
         return Tuning(name, into, self.recall, self.limit, len(held.own), chosen, exact, tuple(points), remark)
 
 
@@ -233,9 +231,3 @@ def _choose(asked: float, exact: Point, fits: Sequence[Point]) -> tuple[Point, s
     if best.index.search == {"nprobe": 1} and best.recall > asked:
         remark += "; a single list reaches more than was asked for"
     return best, remark
-
-
-def _use(collection: Tunable, index: Index) -> None:
-    """Let the collection's own searches use the choice."""
-    collection.index = index.kind
-    collection._target = replace(collection._target, index=index.kind, params=index.search, exact_params=index.exact)

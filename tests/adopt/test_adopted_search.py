@@ -185,7 +185,7 @@ def test_a_trial_needs_enough_rows(lite_floats):
 def test_it_can_be_carried_to_another_process(adopted, vector_bundle):
     """There it connects again."""
     adopted = AdoptedCollection.open(
-        adopted.name, Encoder.load(vector_bundle, threads=1), uri=adopted._connection.address.uri
+        adopted.name, Encoder.load(vector_bundle, threads=1), uri=adopted.table.connection.address.uri
     )
     again = pickle.loads(pickle.dumps(adopted))
     question = clustered(1, seed=4)[0]

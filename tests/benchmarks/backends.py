@@ -73,7 +73,7 @@ def clustered_codes(count: int, bits: int, *, seed: int = 0, centres: int = 2000
 def settle(collection: HashCollection, rows: int) -> None:
     """On a server, seal, index and load again what was written, so that indexed segments answer."""
     if collection.uri.startswith("http"):
-        client = collection._connection.client
+        client = collection.table.connection.client
         seal(client, collection.name, "code", rows)
         client.release_collection(collection.name)
         client.load_collection(collection.name)

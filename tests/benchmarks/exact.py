@@ -66,7 +66,7 @@ def compare(collection: HashCollection, data: NDArray[np.uint8], queries: NDArra
     wrong = {"top_k": 0, "complete_top_k": 0, "radius": 0}
     seconds = dict.fromkeys(wrong, 0.0)
     hits_within, most_hits = 0, 0
-    everywhere = collection._target.exact_params  # so that the plain top-k of an approximate index is exact
+    everywhere = collection.table.target.exact_params  # so that the plain top-k of an approximate index is exact
     for number, (some, distances) in enumerate(batches(data, queries)):
         limit = LIMITS[number % len(LIMITS)]
         ordered = np.partition(distances, limit - 1, axis=1)[:, :limit]

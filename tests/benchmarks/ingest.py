@@ -39,7 +39,7 @@ def measure(backend: str, encoder: Encoder, count: int, repeats: int) -> dict[st
             collection = collections["bare"][repeat]
             for start in range(0, count, MAX_ROWS):
                 batch = entities[start : start + MAX_ROWS]
-                collection._connection.client.insert(collection.name, batch, timeout=120)
+                collection.table.connection.client.insert(collection.name, batch, timeout=120)
 
         def ours(repeat: int) -> None:
             collections["ours"][repeat].add_codes(rows)

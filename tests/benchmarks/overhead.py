@@ -33,9 +33,9 @@ QUERIES = 100
 
 def pairs(collection: HashCollection, codes: list[bytes], queries: list[Query]) -> list[dict[str, Call]]:
     """The calls that take turns: plain ones, and those with rescoring."""
-    client = collection._connection.client
-    params = {"metric_type": "HAMMING", "params": dict(collection._target.params)}
-    images = rows_of_modality(collection._target, "image", "")  # the same condition, made once
+    client = collection.table.connection.client
+    params = {"metric_type": "HAMMING", "params": dict(collection.table.target.params)}
+    images = rows_of_modality(collection.table.target, "image", "")  # the same condition, made once
 
     def unread(repeat: int, limit: int = LIMIT, fields: tuple[str, ...] = ("$meta",)) -> Any:
         return client.search(
@@ -58,7 +58,7 @@ def pairs(collection: HashCollection, codes: list[bytes], queries: list[Query]) 
         return collection.search(code=codes[repeat % QUERIES], limit=LIMIT)
 
     def bare_and_fetch(repeat: int) -> object:
-        if not collection._target.lite:
+        if not collection.table.target.lite:
             return bare(repeat, LIMIT * OVERSAMPLE, ("$meta", "code"))
         keys = [key for key, _, _ in bare(repeat, limit=LIMIT * OVERSAMPLE)]
         found = client.query(

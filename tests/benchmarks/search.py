@@ -37,8 +37,8 @@ def measure(backend: str, encoder: Encoder, count: int, repeats: int) -> dict[st
             for n, code in enumerate(codes)
         )
         collection.flush()
-        client = collection._connection.client
-        images = rows_of_modality(collection._target, "image", "")
+        client = collection.table.connection.client
+        images = rows_of_modality(collection.table.target, "image", "")
 
         def bare(repeat: int) -> object:
             input_ids, attention_mask = tokenize([TEXTS[repeat % len(TEXTS)]])

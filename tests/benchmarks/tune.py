@@ -25,7 +25,7 @@ from milvus_hash import HashCollection
 from milvus_hash.cli.options import quieten_pymilvus
 from milvus_hash.codes import hamming
 from milvus_hash.query.nearest import nearest
-from milvus_hash.query.target import Scope
+from milvus_hash.query.scope import Scope
 from milvus_hash.tuning import tune
 from milvus_hash.tuning.picture import draw
 
@@ -42,7 +42,7 @@ def fill(collection: HashCollection, codes: NDArray[np.uint8]) -> None:
             {"pk": f"{n:09}#image#0", "item": f"{n:09}", "modality": "image", "ordinal": 0, "code": code.tobytes()}
             for n, code in enumerate(codes[start : start + _BATCH], start=start)
         ]
-        collection._connection.call("writing", "insert", collection.name, rows, partition_name="image")
+        collection.table.connection.call("writing", "insert", collection.name, rows, partition_name="image")
 
 
 def bounds(queries: NDArray[np.uint8], codes: NDArray[np.uint8], limit: int) -> NDArray[np.uint16]:
@@ -67,7 +67,7 @@ def unfiltered_ms(collection: HashCollection, queries: NDArray[np.uint8], limit:
     times = []
     for code in queries[:_TIMED]:
         started = time.perf_counter()
-        collection._run(nearest(collection._target, code[None], Scope(), limit=limit))
+        collection.table.run(nearest(collection.table.target, code[None], Scope(), limit=limit))
         times.append(time.perf_counter() - started)
     return round(1000 * statistics.median(times), 3)
 
@@ -115,7 +115,7 @@ def measure(arguments: argparse.Namespace) -> None:
                 "flat_unfiltered_ms": flat_ms,
                 "tuned_unfiltered_ms": fitted_ms,
                 "times_unfiltered": round(flat_ms / fitted_ms, 2),
-                "segments": len(collection._connection.call("looking", "list_persistent_segments", "tune")),
+                "segments": len(collection.table.connection.call("looking", "list_persistent_segments", "tune")),
                 "tune_s": round(time.perf_counter() - started, 1),
             }
             print(json.dumps({**names, **result}), flush=True)

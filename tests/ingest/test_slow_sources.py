@@ -77,9 +77,9 @@ def test_encoding_goes_on_while_milvus_stores(lite_store, monkeypatch):
         assert encoded.wait(60)
         return call(*args, **options)
 
-    call = collection._connection.call
+    call = collection.table.connection.call
     monkeypatch.setattr(collection.encoder, "stream", stream)
-    monkeypatch.setattr(collection._connection, "call", wait)
+    monkeypatch.setattr(collection.table.connection, "call", wait)
     assert ingest(map(record, range(12)), collection).written == 12
 
 

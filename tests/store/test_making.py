@@ -8,6 +8,7 @@ from milvus_hash.collection import CodeRow, HashCollection
 from milvus_hash.errors import StoreError
 from milvus_hash.store import catalog
 from milvus_hash.store.connection import Connection
+from milvus_hash.store.description import exists
 from milvus_hash.store.making import making
 from milvus_hash.store.schema import Provenance, build_schema
 
@@ -16,10 +17,10 @@ ROWS = [CodeRow(f"{n}", "image", 0, bytes(8)) for n in range(100)]
 
 def test_what_cannot_be_completed_is_dropped(flat_store, tiny_encoder):
     connection = Connection(flat_store.uri, timeout=60)
-    schema = build_schema(Provenance("tiny", tiny_encoder.fingerprint, 64), {})
+    schema = build_schema(Provenance("tiny", tiny_encoder.fingerprint, 64), {}, ())
     with pytest.raises(KeyboardInterrupt), making(connection, "half", schema):
         raise KeyboardInterrupt
-    assert not catalog.exists(connection, "half")
+    assert not exists(connection, "half")
     connection.close()
 
 

@@ -25,9 +25,8 @@ from milvus_hash.health import examine
 from milvus_hash.store.building import describe_index, rebuild, remember_search
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.index import inverted_lists, with_search
-from milvus_hash.store.repair import repair
+from milvus_hash.store.repair import repair, repaired
 from milvus_hash.tuning import tune
-from milvus_hash.tuning.stored import stored_collection
 
 ROOT = Path(__file__).parents[2]
 COUNT = 2000
@@ -53,7 +52,7 @@ def filled(flat_store) -> HashCollection:
 
 
 def test_a_missing_index_is_made_by_the_doctor(filled, tiny_encoder):
-    lose_index(filled._connection, filled.name)
+    lose_index(filled.table.connection, filled.name)
     with pytest.raises(StoreError, match=f"its rows are all there: milvus-hash doctor --collection {filled.name}"):
         HashCollection.open(filled.name, tiny_encoder, uri=filled.uri)
     assert [problem.name for problem in examine(filled.name, uri=filled.uri).problems if problem.broken] == ["no index"]
@@ -74,11 +73,11 @@ def test_repair_needs_to_know_what():
 
 
 def test_tune_makes_a_missing_index(filled, tiny_encoder):
-    lose_index(filled._connection, filled.name)
+    lose_index(filled.table.connection, filled.name)
     assert tune(filled, queries=20, keep_index=True).chosen.recall == 1.0  # by a collection that was open meanwhile
-    lose_index(filled._connection, filled.name)
+    lose_index(filled.table.connection, filled.name)
     connection = Connection(filled.uri, timeout=60)
-    assert tune(stored_collection(connection, filled.name), queries=20, keep_index=True).chosen.recall == 1.0
+    assert tune(repaired(connection, filled.name), queries=20, keep_index=True).chosen.recall == 1.0
     connection.close()
 
 
@@ -89,27 +88,27 @@ def with_lists(server_uri, tiny_encoder) -> Iterator[HashCollection]:
         collection.add_codes(rows())
         collection.flush()
         index = with_search(inverted_lists(16), {"nprobe": 3})
-        rebuild(collection._connection, collection.name, index, lambda remark: None)
-        remember_search(collection._connection, collection.name, index)
+        rebuild(collection.table.connection, collection.name, index, lambda remark: None)
+        remember_search(collection.table.connection, collection.name, index)
         yield collection
         collection.drop()
 
 
 def check_as_before(name: str, encoder: Encoder, uri: str) -> None:
     with HashCollection.open(name, encoder, uri=uri, timeout=60) as again:
-        assert (again.index, dict(again._target.exact_params)) == ("BIN_IVF_FLAT", {"nprobe": 16})
-        assert dict(again._target.params) == {"nprobe": 3}
+        assert (again.index, dict(again.table.target.exact_params)) == ("BIN_IVF_FLAT", {"nprobe": 16})
+        assert dict(again.table.target.params) == {"nprobe": 3}
         assert again.count() == COUNT
 
 
 def test_the_index_is_the_one_that_was_tuned(with_lists, tiny_encoder):
-    lose_index(with_lists._connection, with_lists.name)
-    assert repair(with_lists._connection, with_lists.name) == ["the index BIN_IVF_FLAT nlist 16"]
+    lose_index(with_lists.table.connection, with_lists.name)
+    assert repair(with_lists.table.connection, with_lists.name) == ["the index BIN_IVF_FLAT nlist 16"]
     check_as_before(with_lists.name, tiny_encoder, with_lists.uri)
 
 
 def test_an_index_that_codes_cannot_be_searched_with_is_replaced(with_lists, tiny_encoder):
-    connection, name = with_lists._connection, with_lists.name
+    connection, name = with_lists.table.connection, with_lists.name
     lose_index(connection, name)
     params = connection.client.prepare_index_params()
     params.add_index("code", index_type="BIN_FLAT", metric_type="JACCARD")
@@ -121,11 +120,11 @@ def test_an_index_that_codes_cannot_be_searched_with_is_replaced(with_lists, tin
 
 
 def test_a_creation_that_was_killed_is_completed(with_lists, tiny_encoder):
-    client = with_lists._connection.client
-    lose_index(with_lists._connection, with_lists.name)
+    client = with_lists.table.connection.client
+    lose_index(with_lists.table.connection, with_lists.name)
     for modality in ("video", "vector"):
         client.drop_partition(with_lists.name, modality)
-    made = repair(with_lists._connection, with_lists.name)
+    made = repair(with_lists.table.connection, with_lists.name)
     assert made[:2] == ["the partition video", "the partition vector"]
     check_as_before(with_lists.name, tiny_encoder, with_lists.uri)
 
@@ -151,8 +150,8 @@ def test_tune_that_is_ended_by_a_signal(with_lists, tiny_encoder, number):
         said = process.stderr.read()
     assert process.returncode == (-number if number == signal.SIGKILL else 128 + number), said
     if number == signal.SIGKILL:
-        repair(with_lists._connection, with_lists.name)
-        assert describe_index(with_lists._connection, with_lists.name)
+        repair(with_lists.table.connection, with_lists.name)
+        assert describe_index(with_lists.table.connection, with_lists.name)
         with HashCollection.open(with_lists.name, tiny_encoder, uri=with_lists.uri, timeout=60) as again:
             assert again.count() == COUNT
     else:

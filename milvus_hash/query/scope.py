@@ -1,63 +1,16 @@
-"""Where a search looks: the collection in Milvus, its keys and its index."""
+"""Which rows a search is about, how many, and the rows that it finds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from milvus_hash.errors import InputError
-
-if TYPE_CHECKING:
-    from milvus_hash.store.catalog import Shape
-
-CODE = "code"
-"""The field of the codes, in every collection of this package."""
+from milvus_hash.store.target import Key
 
 MAX_LIMIT = 16_384
 """Milvus' own bound on the rows of one search, offset included, and of one query."""
-
-Key = str | int
-"""A primary key: VARCHAR or INT64."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A collection as searches see it.
-
-    Attributes:
-        name: Of the collection in Milvus.
-        bits: Code length.
-        index: ``BIN_FLAT``, ``BIN_IVF_FLAT``, ``HNSW`` or ``AUTOINDEX``.
-        pk: Name of the primary key.
-        partitioned: Whether the rows of each modality are in a partition of its name.
-        lite: Whether it lives in Milvus Lite, whose searches cannot return codes.
-        params: Search parameters of the index (``nprobe``, ``ef``) unless a search brings its own.
-        exact_params: Search parameters with which the index is exact, or as near as it gets.
-    """
-
-    name: str
-    bits: int
-    index: str
-    pk: str = "pk"
-    partitioned: bool = False
-    lite: bool = False
-    params: Mapping[str, int] = field(default_factory=dict)
-    exact_params: Mapping[str, int] = field(default_factory=dict)
-
-
-def target_of(shape: Shape, *, lite: bool) -> Target:
-    """A collection of this package as searches see it."""
-    made_by, index = shape.made_by, shape.index
-    return Target(
-        shape.name,
-        made_by.bits,
-        index.kind,
-        partitioned=made_by.partitioned,
-        lite=lite,
-        params=index.search,
-        exact_params=index.exact,
-    )
 
 
 class Row(NamedTuple):
