@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from milvus_hash.ingest import Counts
     from milvus_hash.integrations.pymilvus_model import HashEmbeddingFunction
     from milvus_hash.manifest import read_source, write_manifest
-    from milvus_hash.query.hits import Hit
+    from milvus_hash.query.frame import to_frame
+    from milvus_hash.query.hits import Hit, Hits
     from milvus_hash.query.question import Query
     from milvus_hash.query.quoting import quoted
     from milvus_hash.record import Record, Reject
@@ -52,6 +53,7 @@ _HOME = {
     "HashEmbeddingFunction": "integrations.pymilvus_model",
     "Health": "health",
     "Hit": "query.hits",
+    "Hits": "query.hits",
     "InputError": "errors",
     "MilvusHashError": "errors",
     "MissingExtra": "errors",
@@ -70,6 +72,7 @@ _HOME = {
     "read_source": "manifest",
     "starter_path": "bundle",
     "switch_alias": "aliases",
+    "to_frame": "query.frame",
     "tune": "tuning",
     "write_bundle": "bundle",
     "write_manifest": "manifest",
@@ -90,6 +93,7 @@ __all__ = [
     "HashEmbeddingFunction",
     "Health",
     "Hit",
+    "Hits",
     "InputError",
     "MilvusHashError",
     "MissingExtra",
@@ -109,6 +113,7 @@ __all__ = [
     "read_source",
     "starter_path",
     "switch_alias",
+    "to_frame",
     "tune",
     "write_bundle",
     "write_manifest",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from milvus_hash.codes import Codes, check
 from milvus_hash.collection import HashCollection
-from milvus_hash.query.hits import Hit
+from milvus_hash.query.hits import Hits
 from milvus_hash.query.plan import Options, SearchOptions, find, find_within, options_of
 from milvus_hash.query.question import Asked, Parts, Query, ask
 from milvus_hash.query.rows import count, existing, rows_of
@@ -76,6 +76,9 @@ class AsyncHashCollection:
     def __repr__(self) -> str:
         return f"Async{self._collection!r}"
 
+    def _repr_html_(self) -> str:
+        return self._collection._repr_html_()
+
     def __reduce__(self) -> tuple[type[AsyncHashCollection], tuple[HashCollection]]:
         return AsyncHashCollection, (self._collection,)
 
@@ -134,16 +137,16 @@ class AsyncHashCollection:
         code: bytes | NDArray[np.uint8] | None = None,
         query: Query | None = None,
         **options: Unpack[SearchOptions],
-    ) -> list[Hit]:
+    ) -> Hits:
         """As :meth:`HashCollection.search`."""
         asked = await self._ask(text=text, image=image, video=video, vector=vector, code=code, query=query)
         return (await self.search_many([asked], **options))[0]
 
-    async def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[list[Hit]]:
+    async def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[Hits]:
         """As :meth:`HashCollection.search_many`."""
         return await self._run(find(self._collection.table.target, queries, options_of(**options), self.fields))
 
-    async def search_codes(self, codes: Codes, **options: Unpack[SearchOptions]) -> list[list[Hit]]:
+    async def search_codes(self, codes: Codes, **options: Unpack[SearchOptions]) -> list[Hits]:
         """As :meth:`HashCollection.search_codes`."""
         return await self.search_many([Query(code) for code in check(codes, self.bits)], **options)
 
@@ -157,7 +160,7 @@ class AsyncHashCollection:
         filter_params: Mapping[str, Any] | None = None,
         output_fields: Sequence[str] | None = None,
         **asked: Unpack[Asked],
-    ) -> list[Hit]:
+    ) -> Hits:
         """As :meth:`HashCollection.within`."""
         query = await self._ask(**asked)
         options = Options(into, filter=filter, where=where, filter_params=filter_params, output_fields=output_fields)

@@ -26,7 +26,7 @@ from milvus_hash.arguments import check_encoder
 from milvus_hash.codes import Codes, check
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.query.delete import delete
-from milvus_hash.query.hits import Hit
+from milvus_hash.query.hits import Hits
 from milvus_hash.query.plan import Options, SearchOptions, find, find_within, options_of
 from milvus_hash.query.question import Asked, Parts, Query, ask
 from milvus_hash.query.rows import count, existing, rows_of
@@ -91,6 +91,13 @@ class HashCollection:
     def __repr__(self) -> str:
         database = f", db={self.table.connection.address.db!r}" if self.table.connection.address.db else ""
         return f"HashCollection({self.name!r}, bits={self.bits}, index={self.index!r}, uri={self.uri!r}{database})"
+
+    def _repr_html_(self) -> str:
+        from milvus_hash.notebook import about_html
+
+        declared = ", ".join(f"{name}: {kind.__name__}" for name, kind in self.fields.items())
+        made_by = f"{self.encoder.bundle.name}, {self.encoder.fingerprint}"
+        return about_html(repr(self), {"bundle": made_by, "declared fields": declared or "none"})
 
     @classmethod
     def create(cls, name: str, encoder: Encoder, **options: Unpack[CreateOptions]) -> HashCollection:
@@ -250,7 +257,7 @@ class HashCollection:
         code: bytes | NDArray[np.uint8] | None = None,
         query: Query | None = None,
         **options: Unpack[SearchOptions],
-    ) -> list[Hit]:
+    ) -> Hits:
         """The rows of modality ``into`` whose codes are nearest to a text, a picture, a clip, a vector or a code.
 
         Of ``text``, ``image``, ``video`` and ``vector`` each takes a source, a pair of a source and its weight, or a
@@ -278,11 +285,11 @@ class HashCollection:
         one = ask(self.encoder, self.bits, text=text, image=image, video=video, vector=vector, code=code, query=query)
         return self.search_many([one], **options)[0]
 
-    def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[list[Hit]]:
+    def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[Hits]:
         """Like :meth:`search` with its options, for questions that ``encoder.query`` made: one list of hits each."""
         return self.table.run(find(self.table.target, queries, options_of(**options), self.fields))
 
-    def search_codes(self, codes: Codes, **options: Unpack[SearchOptions]) -> list[list[Hit]]:
+    def search_codes(self, codes: Codes, **options: Unpack[SearchOptions]) -> list[Hits]:
         """Like :meth:`search_many`, for ready codes ``uint8 (q, bits // 8)``."""
         return self.search_many([Query(code) for code in check(codes, self.bits)], **options)
 
@@ -296,7 +303,7 @@ class HashCollection:
         filter_params: Mapping[str, Any] | None = None,
         output_fields: Sequence[str] | None = None,
         **asked: Unpack[Asked],
-    ) -> list[Hit]:
+    ) -> Hits:
         """Every row within Hamming distance ``radius``, 0 to bits, of a question, however many rows that are.
 
         The question and the other arguments are those of :meth:`search`.

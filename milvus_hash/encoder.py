@@ -87,6 +87,16 @@ class Encoder:
         self._graphs: dict[str, Graph] = {}
         self._opening = Lock()
 
+    def __repr__(self) -> str:
+        return f"Encoder({self.bundle.name!r}, bits={self.bits}, modalities={self.modalities})"
+
+    def _repr_html_(self) -> str:
+        from milvus_hash.notebook import about_html
+
+        return about_html(repr(self), {"providers": ", ".join(self.providers), "threads": self.threads}) + (
+            self.bundle._repr_html_()
+        )
+
     def __getstate__(self) -> dict[str, Any]:
         """All but the open graphs: they are opened again on the other side, from a bundle that has to be the same."""
         return {name: value for name, value in self.__dict__.items() if name not in ("_graphs", "_opening")}

@@ -13,7 +13,8 @@ from PIL import Image
 
 from milvus_hash.errors import InputError
 from milvus_hash.query import Hit
-from milvus_hash.sheet import Answer, _shorten, _wrap, write_sheet
+from milvus_hash.sheet import Answer, write_sheet
+from milvus_hash.sheet.png import _shorten, _wrap
 
 ODD = 'a\nb "q" <b>é</b> \N{GRINNING FACE}\x1b[31m' * 3
 

@@ -42,6 +42,20 @@ class Bundle:
     trained_on: str
     metrics: Mapping[str, Any]
 
+    def _repr_html_(self) -> str:
+        from milvus_hash.notebook import about_html
+
+        rows = {
+            "path": self.path,
+            "method": self.method,
+            "code lengths": ", ".join(map(str, self.bits)),
+            "modalities": ", ".join(self.modalities),
+            "trained on": self.trained_on,
+            "licence": self.licence,
+            "fingerprint": self.fingerprint,
+        }
+        return about_html(f"Bundle {self.name!r}", rows)
+
     def check_bits(self, bits: int | None) -> int:
         """Return ``bits``, or the full length for None.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from milvus_hash.errors import InputError
 from milvus_hash.manifest.cells import clean
+from milvus_hash.manifest.frame import is_frame
 from milvus_hash.record import Record, path_of
 
 
@@ -18,6 +19,8 @@ def check_records(records: object) -> None:
     """
     if isinstance(records, (str, Path)):
         raise InputError(f"records are needed, not a path: read_source({str(records)!r}) reads a folder or a manifest")
+    if is_frame(records):
+        raise InputError("records are needed, not a data frame: read_source(frame) reads one")
     if isinstance(records, Record):
         raise InputError("a list of records is needed: write [record]")
     if isinstance(records, Mapping) or not isinstance(records, Iterable):

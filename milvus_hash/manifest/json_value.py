@@ -25,6 +25,11 @@ MAX_DEPTH = 64
 _MISSING = ("NoneType", "NAType", "NaTType")  # pandas' marks of a missing value have no other kinship
 
 
+def is_missing(value: object) -> bool:
+    """Whether it is None or what pandas writes for it, a NaN aside."""
+    return type(value).__name__ in _MISSING
+
+
 def json_value(value: Any) -> Any:  # noqa: ANN401 (a cell of any type)
     """``value`` as JSON can hold it.
 
@@ -43,7 +48,7 @@ def _plain(value: Any, room: int) -> Any:  # noqa: ANN401
     """``value`` as JSON, with ``room`` for so many levels."""
     if isinstance(value, bool):
         return value
-    if type(value).__name__ in _MISSING:
+    if is_missing(value):
         return None
     for kind, convert in _SCALARS:
         if isinstance(value, kind):

@@ -6,15 +6,20 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from milvus_hash.errors import InputError
 from milvus_hash.inside import Inside
 from milvus_hash.manifest.cells import CLIPS, check_id, clean, is_empty, number_as_text, shown, to_path, to_strings
+from milvus_hash.manifest.frame import frame_rows
 from milvus_hash.manifest.json_value import json_value
+from milvus_hash.manifest.line import Line
 from milvus_hash.manifest.table_writer import write_rows
 from milvus_hash.manifest.tables import read_rows
 from milvus_hash.record import Record, Reject, path_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SPLITS = ("train", "val", "query", "database")
 _MEDIA = ("image", "file_name", "video", "text")
@@ -56,12 +61,36 @@ def read_table(
     Raises:
         InputError: As :func:`read_manifest`.
     """
-    base = Path(os.path.abspath(path)).parent  # noqa: PTH100 (resolve() would follow links)
     implicit_id = path.stem == "metadata"
+    lines = read_rows(path, lambda names: _check_columns(path, names, implicit_id=implicit_id))
+    return _records(lines, path, implicit_id=implicit_id, prefix=prefix, within=within, taken=taken)
+
+
+def read_frame(frame: DataFrame) -> Iterator[Record | Reject]:
+    """The records of a data frame with the columns of a manifest; files are relative to the working directory.
+
+    Raises:
+        InputError: When the first row is asked for: it has no rows, lacks a column, or has one twice.
+    """
+    path = Path("the data frame")
+    return _records(frame_rows(frame, lambda names: _check_columns(path, names, implicit_id=False)), path)
+
+
+def _records(
+    lines: Iterable[Line],
+    path: Path,
+    *,
+    implicit_id: bool = False,
+    prefix: str = "",
+    within: Inside | None = None,
+    taken: Collection[str] = (),
+) -> Iterator[Record | Reject]:
+    """The records of the rows of the table that messages call ``path``; files are relative to its folder."""
+    base = Path(os.path.abspath(path)).parent  # noqa: PTH100 (resolve() would follow links)
     seen: dict[str, int] = {}
     columns: dict[str, None] = {}  # some of those that rows had: the first ones, and all that are looked for
     number = 0
-    for line in read_rows(path, lambda names: _check_columns(path, names, implicit_id=implicit_id)):
+    for line in lines:
         number = line.number
         columns.update(dict.fromkeys(islice(line.cells, _NAMED - len(columns)) if len(columns) < _NAMED else ()))
         columns.update(dict.fromkeys(name for name in _COLUMNS if name in line.cells))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from milvus_hash.query.scope import Row
@@ -36,6 +37,30 @@ class Hit(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         """The attributes by name, for instance to be sent as JSON."""
         return self._asdict()
+
+
+class Hits(list[Hit]):
+    """The hits of one question, best first: a list that notebooks show with its pictures."""
+
+    def to_html(self, pictures: Sequence[str | Path] | None = None) -> str:
+        """Cards with thumbnails of the first 24 hits, as a part of a page that needs no other file and runs nothing.
+
+        Where the pictures lie is told by the collection, which others may have written. So they are opened only in the
+        folders that are named, as for :func:`milvus_hash.write_sheet`.
+
+        Args:
+            pictures: Folders whose pictures and clips may be shown; the working directory when absent.
+
+        Example:
+            >>> Hits([Hit("rose", "text", 0, 0, 1.0, {"text": "a <b>rose</b>"})]).to_html().count("&lt;b&gt;rose")
+            1
+        """
+        from milvus_hash.notebook import hits_html
+
+        return hits_html(self, pictures)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
 
 
 def to_hits(rows: Iterable[Row], bits: int, scores: Sequence[float] | None = None) -> list[Hit]:

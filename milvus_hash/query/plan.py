@@ -14,7 +14,7 @@ from milvus_hash.errors import InputError
 from milvus_hash.query.fields import check_names, check_output_names
 from milvus_hash.query.filters import check_condition, check_modality, check_templates
 from milvus_hash.query.group import first_of_each_item, nearest_items
-from milvus_hash.query.hits import Hit, to_hits
+from milvus_hash.query.hits import Hit, Hits, to_hits
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.question import Query, check_query
 from milvus_hash.query.rescore import check_rescoring, rescored
@@ -97,9 +97,7 @@ def options_of(**options: Unpack[SearchOptions]) -> Options:
     return Options(**options)
 
 
-def find(
-    target: Target, queries: Sequence[Query], options: Options, fields: Mapping[str, type]
-) -> Steps[list[list[Hit]]]:
+def find(target: Target, queries: Sequence[Query], options: Options, fields: Mapping[str, type]) -> Steps[list[Hits]]:
     """The hits of each query.
 
     Args:
@@ -152,9 +150,7 @@ def _find(
     return [_page(hits, options) for hits in answers]
 
 
-def find_within(
-    target: Target, query: Query, radius: int, options: Options, fields: Mapping[str, type]
-) -> Steps[list[Hit]]:
+def find_within(target: Target, query: Query, radius: int, options: Options, fields: Mapping[str, type]) -> Steps[Hits]:
     """Every row within Hamming distance ``radius`` of the query, ordered by (distance, item, ordinal).
 
     Of ``options``, ``into``, ``filter``, ``where``, ``filter_params`` and ``output_fields`` count.
@@ -175,12 +171,12 @@ def find_within(
     return _without_absent([hits], fields)[0]
 
 
-def _without_absent(answers: list[list[Hit]], fields: Mapping[str, type]) -> list[list[Hit]]:
+def _without_absent(answers: list[list[Hit]], fields: Mapping[str, type]) -> list[Hits]:
     """The same hits, with those declared fields only for which the row has a value."""
     for hits in answers if fields else ():
         for hit in hits:
             leave_out_absent(hit.fields, fields)
-    return answers
+    return [Hits(hits) for hits in answers]
 
 
 def _scope(target: Target, options: Options, fields: Collection[str]) -> Scope:
