@@ -6,10 +6,10 @@ declared metadata fields, and a dynamic field for all other metadata. The collec
 they are.
 
 **What a search sees.** All rows that this process wrote, and all that others wrote before the collection was
-opened: the first read after opening or writing is a *strong* one in Milvus' terms, which takes up to 0.2 s on a
-server. The reads after it ask for *session* consistency, which costs what *bounded* does, some 3 ms; rows that
-other processes write meanwhile appear within about a second. ``count`` is always strong. Milvus Lite is always
-strong, and as fast.
+opened: the first read is a *strong* one in Milvus' terms, which takes 0.2 to 0.3 s on a server. The reads after it
+ask for *session* consistency, which costs what *bounded* does, some 3 ms, or waits for what this process wrote less
+than 0.2 s ago; rows that other processes write meanwhile appear within about a second. ``count`` is always strong.
+Milvus Lite is always strong, and as fast.
 """
 
 from __future__ import annotations
@@ -244,8 +244,9 @@ class HashCollection:
 
         try:
             return write(rows, self.bits // 8, self.fields, send, at_once=1 if self.table.connection.lite else 2)
-        finally:
-            self.table.consistency.has_written()
+        except BaseException:
+            self.table.consistency.has_failed_to_write()
+            raise
 
     def search(
         self,
@@ -369,8 +370,9 @@ class HashCollection:
         try:
             steps = delete(self.table.target, items, modality, narrowed(filter, where))
             return self.table.run(steps, Consistency("Strong"))
-        finally:
-            self.table.consistency.has_written()
+        except BaseException:
+            self.table.consistency.has_failed_to_write()
+            raise
 
     def ping(self, timeout: float = 2.0) -> None:
         """Return if Milvus answers within ``timeout`` seconds and has the collection in memory, for a health check.

@@ -223,25 +223,6 @@ def test_threads_that_open_one_connection_get_one_client(server_uri):
     connection.close()
 
 
-@pytest.mark.parametrize("level", ["Strong", "Session", "Bounded", "Eventually"])
-def test_consistency_levels(flat_store, tiny_encoder, level):
-    """With any of them the rows are found in the end, by Strong at once."""
-    with flat_store.create(consistency=level) as collection:
-        for n in range(3):
-            collection.add_codes([CodeRow(f"i{n}", "image", 0, bytes([n] * 8))])
-            assert level != "Strong" or len(collection.search(code=bytes(8))) == n + 1
-
-        def all_there():
-            assert len(collection.search(code=bytes(8))) == 3
-
-        eventually(all_there)
-
-
-def test_a_consistency_level_that_is_none(lite_uri, tiny_encoder):
-    with pytest.raises(InputError, match="consistency 'strong': use one of Strong, Session, Bounded, Eventually"):
-        HashCollection.create("any", tiny_encoder, uri=lite_uri, consistency="strong")
-
-
 def test_a_database_that_is_not_there(server_uri, tiny_encoder):
     message = "there is no database 'absent' in http.*; it has default"
     with pytest.raises(StoreError, match=message):

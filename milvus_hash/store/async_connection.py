@@ -58,14 +58,17 @@ class AsyncConnection:
         try:
             call = next(steps)
             while True:
-                writes, level = consistency.writes, {"consistency_level": consistency.level} if call.read else {}
+                failures, level = (
+                    consistency.failed_writes,
+                    {"consistency_level": consistency.level} if call.read else {},
+                )
                 try:
                     answer = await self._call(call, level)
                 except AnswerTooLarge as error:  # the steps may ask for it in parts
                     call = steps.throw(error)
                     continue
                 if call.read:
-                    consistency.has_read(writes)
+                    consistency.has_read(failures)
                 call = steps.send(answer)
         except StopIteration as end:
             result: Result = end.value

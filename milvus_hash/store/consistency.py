@@ -1,7 +1,8 @@
 """Which consistency level a read asks for.
 
-Milvus' *strong* level sees everything that anyone has written and takes up to 0.2 s on a server; *session* sees what
-this client wrote and costs what *bounded* does, some 3 ms. Milvus Lite is always strong, and as fast.
+Milvus' *strong* level sees everything that anyone has written and takes 0.2 to 0.3 s on a server; *session* sees what
+this process wrote and costs what *bounded* does, some 3 ms, but for the first 0.2 s after a write, which it waits for.
+Milvus Lite is always strong, and as fast.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ LEVELS = ("Strong", "Session", "Bounded", "Eventually")
 class Consistency:
     """The levels of one collection's reads.
 
-    Without a level of the user's choice the first read, and the first one after a write, is strong; those after it are
-    session reads. So a search sees all that this process wrote, and all that others had written by then.
+    Without a level of the user's choice the first read is strong, and so is the first one after a write that failed, of
+    which Milvus may have carried out more than it could say; all others are session reads. So a search sees all that
+    this process wrote, and all that others had written when it began to read.
     """
 
     def __init__(self, level: str | None = None) -> None:
@@ -23,8 +25,8 @@ class Consistency:
             raise InputError(f"consistency {level!r}: use one of {', '.join(LEVELS)}, or None")
         self._fixed = level
         self._up_to_date = False
-        self.writes = 0
-        """Writes so far; what :meth:`has_read` wants of a read's begin."""
+        self.failed_writes = 0
+        """So far; what :meth:`has_read` wants of a read's begin."""
 
     def __reduce__(self) -> tuple[type[Consistency], tuple[str | None]]:
         """For pickle: another process has written nothing and read nothing."""
@@ -36,13 +38,13 @@ class Consistency:
         return self._fixed or ("Session" if self._up_to_date else "Strong")
 
     def has_read(self, since: int) -> None:
-        """A read at :attr:`level` came back; ``since`` is the number of writes when it began.
+        """A read at :attr:`level` came back; ``since`` is :attr:`failed_writes` when it began.
 
-        One that began before a write ended may not have seen it.
+        One that began before a write failed may not have seen what Milvus did of it.
         """
-        self._up_to_date |= since == self.writes
+        self._up_to_date |= since == self.failed_writes
 
-    def has_written(self) -> None:
-        """Something was written; pymilvus remembers the batch that was confirmed last, which may not be the latest."""
+    def has_failed_to_write(self) -> None:
+        """A write ended without an answer for each batch; pymilvus remembers the latest of those that had one."""
         self._up_to_date = False
-        self.writes += 1
+        self.failed_writes += 1
