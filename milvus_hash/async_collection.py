@@ -45,7 +45,7 @@ class AsyncHashCollection:
     Make one with :meth:`create` or :meth:`open`, or from a :class:`HashCollection`; it is an asynchronous context
     manager that closes itself. Methods do and take what those of :class:`HashCollection` do and take, and raise the
     same errors. Any number of them may run at once; a cancelled one leaves the collection usable, though a write
-    that a thread has begun goes on. Each event loop that uses it gets a client of its own.
+    that a thread has begun goes on. Each event loop that uses it gets a client of its own, until it is closed.
     It can be pickled, token included, as a :class:`HashCollection` can.
 
     Args:
@@ -204,6 +204,7 @@ class AsyncHashCollection:
 
     async def close(self) -> None:
         """As :meth:`HashCollection.close`."""
+        await in_thread(self._collection.close)
         await self._connection.close()
 
     async def __aenter__(self) -> AsyncHashCollection:
@@ -219,4 +220,6 @@ class AsyncHashCollection:
         return await asyncio.to_thread(lambda: ask(self.encoder, self.bits, **asked))
 
     async def _run(self, steps: Steps[Result]) -> Result:
-        return await self._connection.run(steps, self._collection.table.consistency)
+        table = self._collection.table
+        with table.in_use:
+            return await self._connection.run(steps, table.consistency)

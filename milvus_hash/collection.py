@@ -42,7 +42,7 @@ from milvus_hash.store.rows import CodeRow
 from milvus_hash.store.schema import Provenance, primary_key
 from milvus_hash.store.table import Table
 from milvus_hash.store.wanted import CreateOptions, taken_apart
-from milvus_hash.store.writer import upsert, write
+from milvus_hash.store.writer import write
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -235,12 +235,12 @@ class HashCollection:
         """
 
         def send(batch: list[dict[str, Any]]) -> None:
-            connection, partitions = self.table.connection, self.table.target.partitions
+            partitions = self.table.target.partitions
             if not partitions:
-                upsert(connection, self.name, batch)
+                self.table.upsert(batch)
                 return
             for modality, rows in groupby(sorted(batch, key=_modality), _modality):
-                upsert(connection, self.name, list(rows), partition=modality if modality in partitions else "")
+                self.table.upsert(list(rows), partition=modality if modality in partitions else "")
 
         try:
             return write(rows, self.bits // 8, self.fields, send, at_once=1 if self.table.connection.lite else 2)
@@ -394,11 +394,13 @@ class HashCollection:
         self.close()
 
     def close(self) -> None:
-        """Close the connection, and with the last one to a local file Milvus Lite itself.
+        """Wait for what other threads are doing, for as long as a call may take, and close the connection.
 
-        A ``MilvusClient`` of your own that was opened on the same local file after this collection ends with it.
+        Whoever uses the collection afterwards is told that it is closed; of an ``add`` that is under way, the batches
+        that have begun are written. With the last connection to a local file, Milvus Lite ends, too, and so does a
+        ``MilvusClient`` of your own that was opened on it after this collection.
         """
-        self.table.connection.close()
+        self.table.close()
 
     def __enter__(self) -> HashCollection:
         return self

@@ -6,9 +6,11 @@ import asyncio
 import threading
 
 import numpy as np
+import pytest
 
 from milvus_hash.async_collection import AsyncHashCollection
 from milvus_hash.collection import CodeRow
+from milvus_hash.errors import StoreError
 
 CODES = np.random.default_rng(0).integers(0, 256, (20, 8), dtype=np.uint8)
 
@@ -26,8 +28,8 @@ def test_a_later_loop(flat_store, tiny_encoder, capfd):
         assert asyncio.run(right(awaited))
     assert len(awaited._connection._opened) == 1  # those of the loops that are over are closed
     asyncio.run(awaited.close())
-    assert asyncio.run(right(awaited))
-    asyncio.run(awaited.close())
+    with pytest.raises(StoreError, match="is closed: open it again"):
+        asyncio.run(right(awaited))
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -52,8 +54,6 @@ def test_two_loops_at_once(flat_store, tiny_encoder, capfd):
     asyncio.run(search_and_close())
     other.join()
     assert answers == [True, True]
-    assert asyncio.run(right(awaited))
-    asyncio.run(awaited.close())
     assert "Traceback" not in capfd.readouterr().err
 
 

@@ -73,8 +73,8 @@ def test_a_collection_of_a_local_file(elsewhere, lite_file, unused_encoder, monk
         elsewhere.submit(look, made).result(60)
     made.close()
     assert elsewhere.submit(look, made).result(60) == ("a", 1)
-    assert made.count() == 1
-    made.close()
+    with HashCollection.open("carried", unused_encoder, uri=lite_file) as again:
+        assert again.count() == 1
 
 
 def test_a_copy_has_a_life_of_its_own(lite_store):

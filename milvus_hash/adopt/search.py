@@ -191,7 +191,7 @@ class AdoptedCollection:
 
     def close(self) -> None:
         """Close the connection."""
-        self.table.connection.close()
+        self.table.close()
 
     def __enter__(self) -> AdoptedCollection:
         return self

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
+from milvus_hash.store.in_use import InUse
 from milvus_hash.store.index import Index
 from milvus_hash.store.target import Target
+from milvus_hash.store.writer import upsert
 
 
-@dataclass(slots=True)
 class Table:
     """A collection, the way to it, and what its reads have to see.
+
+    It can be pickled, token included, and connects again where it is used.
 
     Attributes:
         connection: To Milvus.
         target: The collection.
         consistency: Of its reads.
+        in_use: To be entered around calls that do not pass through here.
     """
 
-    connection: Connection
-    target: Target
-    consistency: Consistency = field(default_factory=Consistency)
+    def __init__(self, connection: Connection, target: Target, consistency: Consistency | None = None) -> None:
+        self.connection = connection
+        self.target = target
+        self.consistency = consistency or Consistency()
+        self.in_use = InUse(f"collection {target.name!r}")
+
+    def __reduce__(self) -> tuple[type[Table], tuple[Connection, Target, Consistency]]:
+        return Table, (self.connection, self.target, self.consistency)
 
     @property
     def name(self) -> str:
@@ -35,9 +45,10 @@ class Table:
         """Carry out ``steps`` with the reads' own consistency, or another one.
 
         Raises:
-            StoreError: Milvus refused or failed.
+            StoreError: Milvus refused or failed, or the table is closed.
         """
-        return self.connection.run(steps, consistency or self.consistency)
+        with self.in_use:
+            return self.connection.run(steps, consistency or self.consistency)
 
     def call(self, doing: str, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (any client method)
         """Call ``method`` of the client with the collection's name and these arguments.
@@ -49,10 +60,25 @@ class Table:
             kwargs: For the method; ``timeout`` may override the connection's.
 
         Raises:
-            StoreError: Milvus refused or failed.
+            StoreError: Milvus refused or failed, or the table is closed.
         """
-        return self.connection.call(f"{doing} {self.name!r}", method, self.name, *args, **kwargs)
+        with self.in_use:
+            return self.connection.call(f"{doing} {self.name!r}", method, self.name, *args, **kwargs)
+
+    def upsert(self, rows: Sequence[dict[str, Any]], *, partition: str = "") -> None:
+        """Write one batch, as :func:`~milvus_hash.store.writer.upsert` does.
+
+        Raises:
+            StoreError: Milvus failed, or the table is closed.
+        """
+        with self.in_use:
+            upsert(self.connection, self.name, rows, key=self.target.pk, partition=partition)
 
     def retarget(self, index: Index) -> None:
         """Search with ``index`` from now on, which has taken the place of the one that was there."""
         self.target = replace(self.target, index=index.kind, params=index.search, exact_params=index.exact)
+
+    def close(self) -> None:
+        """Begin no further call, wait for those under way as long as one may take, and close the connection."""
+        self.in_use.end(self.connection.timeout)
+        self.connection.close()
