@@ -8,7 +8,7 @@ flushing, dropping. So none of them holds up the event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from milvus_hash.codes import Codes, check
 from milvus_hash.collection import HashCollection
-from milvus_hash.query.hits import Hits
-from milvus_hash.query.plan import Options, SearchOptions, find, find_within, options_of
+from milvus_hash.query.facets import facets
+from milvus_hash.query.hits import Hit, Hits
+from milvus_hash.query.plan import Options, SearchOptions, find, find_after, find_within, options_of
 from milvus_hash.query.question import Asked, Parts, Query, ask
 from milvus_hash.query.rows import count, existing, rows_of
 from milvus_hash.query.where import Where, narrowed
@@ -166,6 +167,28 @@ class AsyncHashCollection:
         options = Options(into, filter=filter, where=where, filter_params=filter_params, output_fields=output_fields)
         return await self._run(find_within(self._collection.table.target, query, radius, options, self.fields))
 
+    async def pages(
+        self,
+        size: int = 20,
+        *,
+        after: Hit | None = None,
+        into: str | None = "image",
+        filter: str = "",
+        where: Where = None,
+        filter_params: Mapping[str, Any] | None = None,
+        output_fields: Sequence[str] | None = None,
+        **asked: Unpack[Asked],
+    ) -> AsyncIterator[Hits]:
+        """As :meth:`HashCollection.pages`, for ``async for``."""
+        query = await self._ask(**asked)
+        options = Options(into, filter=filter, where=where, filter_params=filter_params, output_fields=output_fields)
+        target = self._collection.table.target
+        while page := await self._run(find_after(target, query, after, size, options, self.fields)):
+            yield page
+            if len(page) < size:
+                return
+            after = page[-1]
+
     async def get(self, items: Sequence[str], *, modality: str | None = None) -> list[CodeRow]:
         """As :meth:`HashCollection.get`."""
         return await self._run(rows_of(self._collection.table.target, items, modality, self.fields))
@@ -177,6 +200,16 @@ class AsyncHashCollection:
     async def count(self, modality: str | None = None, filter: str = "", *, where: Where = None) -> int:
         """As :meth:`HashCollection.count`."""
         return await self._run(count(self._collection.table.target, modality, narrowed(filter, where)))
+
+    async def facets(
+        self, field: str, *, into: str | None = "image", filter: str = "", where: Where = None
+    ) -> dict[Any, int]:
+        """As :meth:`HashCollection.facets`."""
+        return await self._run(facets(self._collection.table.target, field, into, narrowed(filter, where), self.fields))
+
+    async def update(self, items: Sequence[str], fields: Mapping[str, Any], *, modality: str | None = None) -> int:
+        """As :meth:`HashCollection.update`."""
+        return await in_thread(lambda: self._collection.update(items, fields, modality=modality))
 
     async def delete(
         self,

@@ -19,17 +19,11 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from milvus_hash.arguments import check_encoder
-from milvus_hash.codes import Codes, check
+from milvus_hash.collection_reads import CollectionReads
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.query.delete import delete
-from milvus_hash.query.hits import Hits
-from milvus_hash.query.plan import Options, SearchOptions, find, find_within, options_of
-from milvus_hash.query.question import Asked, Parts, Query, ask
-from milvus_hash.query.rows import count, existing, rows_of
+from milvus_hash.query.update import updated
 from milvus_hash.query.where import Where, narrowed
 from milvus_hash.record import Record
 from milvus_hash.store import catalog
@@ -51,8 +45,6 @@ if TYPE_CHECKING:
 
     from milvus_hash.encoder import Encoder
     from milvus_hash.ingest import Counts
-    from milvus_hash.media.image import ImageSource
-    from milvus_hash.media.video import VideoSource
     from milvus_hash.record import Reject
 
 __all__ = ["CodeRow", "HashCollection", "primary_key"]
@@ -60,7 +52,7 @@ __all__ = ["CodeRow", "HashCollection", "primary_key"]
 _modality = itemgetter("modality")
 
 
-class HashCollection:
+class HashCollection(CollectionReads):
     """Codes of one bundle in one Milvus collection.
 
     Make one with :meth:`create` or :meth:`open`; it is a context manager that closes itself. It can be pickled, and
@@ -248,101 +240,24 @@ class HashCollection:
             self.table.consistency.has_failed_to_write()
             raise
 
-    def search(
-        self,
-        *,
-        text: Parts[str] | None = None,
-        image: Parts[ImageSource] | None = None,
-        video: Parts[VideoSource] | None = None,
-        vector: Parts[NDArray[np.floating]] | None = None,
-        code: bytes | NDArray[np.uint8] | None = None,
-        query: Query | None = None,
-        **options: Unpack[SearchOptions],
-    ) -> Hits:
-        """The rows of modality ``into`` whose codes are nearest to a text, a picture, a clip, a vector or a code.
+    def update(self, items: Sequence[str], fields: Mapping[str, Any], *, modality: str | None = None) -> int:
+        """Change metadata of the rows of ``items``; codes stay, and nothing is encoded.
 
-        Of ``text``, ``image``, ``video`` and ``vector`` each takes a source, a pair of a source and its weight, or a
-        list of either. All parts together make one question: each one's logits are scaled to unit length, weighted
-        and added, and the signs of the sum are asked for. A negative weight means "without".
+        Rows are read and written again, so that what another process writes to the same rows meanwhile may be lost.
 
         Args:
-            text: Words.
-            image: Pictures: paths, the bytes of files, or Pillow images.
-            video: Clips: paths, or the bytes of files.
-            vector: Floats ``(d,)``, for bundles of modality ``vector``.
-            code: A ready code of ``bits // 8`` bytes, alone.
-            query: A question that ``encoder.query`` made, alone.
-            options: Which rows, how many, in what order, with which fields: see
-                :class:`~milvus_hash.query.plan.SearchOptions`.
+            items: Ids; unknown ones have no rows.
+            fields: New values by name; None takes a field away. All other fields of a row stay.
+            modality: Of the rows; all of them when absent.
 
         Returns:
-            Hits ordered by (distance, item, ordinal). Unless they are complete, which of several rows at the same
-            last distance are among the hits is up to Milvus.
+            How many rows were changed.
 
         Raises:
-            InputError: The question or an argument cannot be used.
-            StoreError: Milvus failed, refused the filter, or lacks what was asked for.
+            InputError: An item, the modality, a field's name or value cannot be used.
+            StoreError: Milvus failed; some rows may have been changed, and the same call changes the others.
         """
-        one = ask(self.encoder, self.bits, text=text, image=image, video=video, vector=vector, code=code, query=query)
-        return self.search_many([one], **options)[0]
-
-    def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[Hits]:
-        """Like :meth:`search` with its options, for questions that ``encoder.query`` made: one list of hits each."""
-        return self.table.run(find(self.table.target, queries, options_of(**options), self.fields))
-
-    def search_codes(self, codes: Codes, **options: Unpack[SearchOptions]) -> list[Hits]:
-        """Like :meth:`search_many`, for ready codes ``uint8 (q, bits // 8)``."""
-        return self.search_many([Query(code) for code in check(codes, self.bits)], **options)
-
-    def within(
-        self,
-        radius: int,
-        *,
-        into: str | None = "image",
-        filter: str = "",
-        where: Where = None,
-        filter_params: Mapping[str, Any] | None = None,
-        output_fields: Sequence[str] | None = None,
-        **asked: Unpack[Asked],
-    ) -> Hits:
-        """Every row within Hamming distance ``radius``, 0 to bits, of a question, however many rows that are.
-
-        The question and the other arguments are those of :meth:`search`.
-
-        Raises:
-            InputError: The question or an argument cannot be used.
-            StoreError: Milvus failed, refused the filter, or the index is HNSW or AUTOINDEX.
-        """
-        query = ask(self.encoder, self.bits, **asked)
-        options = Options(into, filter=filter, where=where, filter_params=filter_params, output_fields=output_fields)
-        return self.table.run(find_within(self.table.target, query, radius, options, self.fields))
-
-    def get(self, items: Sequence[str], *, modality: str | None = None) -> list[CodeRow]:
-        """The stored rows of ``items``, ordered by item, modality and ordinal; unknown items have none.
-
-        Raises:
-            InputError: An item or the modality cannot be used.
-            StoreError: Milvus failed.
-        """
-        return self.table.run(rows_of(self.table.target, items, modality, self.fields))
-
-    def existing(self, pks: Iterable[str]) -> set[str]:
-        """Those of the primary keys (see :func:`primary_key`) that have a row.
-
-        Raises:
-            InputError: A key is not of the form that :func:`primary_key` gives.
-            StoreError: Milvus failed.
-        """
-        return self.table.run(existing(self.table.target, pks))
-
-    def count(self, modality: str | None = None, filter: str = "", *, where: Where = None) -> int:
-        """The number of rows, of one modality and under a filter or with values; exact, deleted rows not counted.
-
-        Raises:
-            InputError: The modality is unknown.
-            StoreError: Milvus failed, or refused the filter.
-        """
-        return self.table.run(count(self.table.target, modality, narrowed(filter, where)))
+        return self.add_codes(updated(self.get, items, fields, modality))
 
     def delete(
         self,

@@ -19,7 +19,7 @@ from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.schema import primary_key
 from milvus_hash.store.wanted import CreateOptions
 
-VERBS = [name for name in vars(HashCollection) if name[0] != "_" and callable(getattr(HashCollection, name))]
+VERBS = [name for name in dir(HashCollection) if name[0] != "_" and callable(getattr(HashCollection, name))]
 GROUPS = {f"Unpack[{group.__name__}]": group for group in (Asked, SearchOptions, ConnectionOptions, CreateOptions)}
 CODES = np.random.default_rng(0).integers(0, 256, (400, 8), dtype=np.uint8)
 
@@ -36,7 +36,7 @@ def parameters(function) -> set[str]:
 @pytest.mark.parametrize("verb", VERBS)
 def test_verbs_take_what_the_blocking_ones_take(verb):
     blocking, awaited = getattr(HashCollection, verb), getattr(AsyncHashCollection, verb)
-    assert inspect.iscoroutinefunction(awaited)
+    assert inspect.iscoroutinefunction(awaited) or inspect.isasyncgenfunction(awaited)
     assert parameters(awaited) == parameters(blocking)
 
 

@@ -56,11 +56,20 @@ def check_names(
         asked = [name for name in fields_in(condition) if name not in known]
         where = f"filter {condition!r}"
     for name in asked:
-        if not (yield from _in_any_row(target, name)):
-            raise InputError(
-                f"{where}: no row of {target.name!r} has a field {name!r}; "
-                f"declared are {', '.join(sorted(declared)) or 'none'}, get(items) shows the others of an item"
-            )
+        yield from check_there(target, name, declared, where)
+
+
+def check_there(target: Target, name: str, declared: Collection[str], where: str) -> Steps[None]:
+    """Refuse the name of a field that is not declared and that no row has.
+
+    Raises:
+        InputError: The message begins with ``where`` it was given.
+    """
+    if name not in declared and name not in RESERVED and not (yield from _in_any_row(target, name)):
+        raise InputError(
+            f"{where}: no row of {target.name!r} has a field {name!r}; "
+            f"declared are {', '.join(sorted(declared)) or 'none'}, get(items) shows the others of an item"
+        )
 
 
 def _in_any_row(target: Target, name: str) -> Steps[bool]:

@@ -21,10 +21,11 @@ from milvus_hash.query.rescore import check_rescoring, rescored
 from milvus_hash.query.scope import MAX_LIMIT, Scope, check_limit
 from milvus_hash.query.stored import with_codes
 from milvus_hash.query.where import Where, narrowed
-from milvus_hash.query.within import complete_nearest, within
+from milvus_hash.query.within import complete_nearest, following, within
 from milvus_hash.store.call import Steps
 from milvus_hash.store.index import check_search
 from milvus_hash.store.rows import leave_out_absent
+from milvus_hash.store.schema import primary_key
 from milvus_hash.store.target import Target
 
 if TYPE_CHECKING:
@@ -169,6 +170,34 @@ def find_within(target: Target, query: Query, radius: int, options: Options, fie
     hits = to_hits(rows, target.bits)
     yield from check_names(target, scope.filter, options.output_fields, fields, [hits])
     return _without_absent([hits], fields)[0]
+
+
+def find_after(
+    target: Target, query: Query, after: Hit | None, size: int, options: Options, fields: Mapping[str, type]
+) -> Steps[Hits]:
+    """The ``size`` hits that come after another one in the order of distance and primary key; see :func:`find_within`.
+
+    Raises:
+        InputError: The query, the hit, the size or an option cannot be used.
+        StoreError: Milvus failed, has no filter templates, or the index cannot be made exact.
+    """
+    check_limit(size)
+    if after is not None and not isinstance(after, Hit):
+        raise InputError(f"after={after!r}: the last hit of the page before is needed, or None for the first page")
+    code = check_query(query, target.bits).code.tobytes()
+    scope = _scope(target, options, fields)
+    if options.filter_params is not None:
+        yield from check_templates(target)
+    place = None if after is None else (after.distance, _key(after))
+    rows = yield from following(target, code, scope, place, int(size))
+    hits = sorted(to_hits(rows, target.bits), key=lambda hit: (hit.distance, _key(hit)))
+    if after is None:
+        yield from check_names(target, scope.filter, options.output_fields, fields, [hits])
+    return _without_absent([Hits(hits)], fields)[0]
+
+
+def _key(hit: Hit) -> str:
+    return primary_key(hit.item, hit.modality, hit.ordinal)
 
 
 def _without_absent(answers: list[list[Hit]], fields: Mapping[str, type]) -> list[Hits]:

@@ -14,7 +14,7 @@ answer without a limit at 16,383 rows in silence. So:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -150,11 +150,21 @@ def all_rows(reading: Reading) -> Steps[list[Entity]]:
             return found
     except AnswerTooLarge:
         pass
-    found, page = [], _Page(None, reading.first_rows())
+    found = []
+    yield from each_page(reading, found.extend)
+    return found
+
+
+def each_page(reading: Reading, take: Callable[[Sequence[Entity]], object]) -> Steps[None]:
+    """Give ``take`` all rows that meet the reading's condition, ascending by key, in pages.
+
+    Raises:
+        StoreError: Milvus failed.
+    """
+    page = _Page(None, reading.first_rows())
     while not page.last:
         page = yield from _page_after(reading, page, None)
-        found += page.rows
-    return found
+        take(page.rows)
 
 
 def rows_by_key(reading: Reading, keys: Sequence[Key]) -> Steps[list[Entity]]:

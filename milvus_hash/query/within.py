@@ -8,6 +8,8 @@ page; Hamming distances are nearly all ties. So:
 - On BIN_IVF_FLAT a range search ends at the first lists without a hit, and Milvus before 2.4 cannot be told to go on;
   a search for the nearest rows looks at as many lists as it is asked to. So that is what is asked for.
 - Rows at one distance, or nearest rows, that are more than a search returns are halved by primary key until they fit.
+- Rows have a place in one order, that of distances and among equal ones of primary keys. So what follows a row can be
+  asked for by nothing but its place, whatever has been written meanwhile: pages that overlap nowhere and lack nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ from milvus_hash.codes import Codes
 from milvus_hash.errors import StoreError
 from milvus_hash.query.filters import both
 from milvus_hash.query.nearest import nearest, search, search_arguments
-from milvus_hash.query.quoting import is_quotable, quoted
+from milvus_hash.query.quoting import between, is_quotable, quoted
 from milvus_hash.query.scope import MAX_LIMIT, Row, Scope
+from milvus_hash.query.stored import with_fields
 from milvus_hash.store.call import Steps
 from milvus_hash.store.target import Key, Target
 
@@ -79,6 +82,75 @@ def complete_nearest(target: Target, codes: Codes, scope: Scope, *, limit: int) 
         if len(rows) == asked == len(nearer) + len(tied):  # there may be more of them
             tied = yield from within(target, code.tobytes(), scope, least=last, most=last)
         found.append(_in_order(nearer + tied))
+    return found
+
+
+def following(target: Target, code: bytes, scope: Scope, after: tuple[int, Key] | None, count: int) -> Steps[list[Row]]:
+    """The ``count`` rows that come after a place, a distance and a primary key, in the order of these two.
+
+    Args:
+        target: Where.
+        code: What the distances are to, of ``bits // 8`` bytes.
+        scope: Which rows.
+        after: The place; None for the first rows.
+        count: How many rows; fewer come where there are no more.
+
+    Raises:
+        StoreError: The index is HNSW or AUTOINDEX, which may miss rows.
+    """
+    _refuse_inexact(target)
+    bare = replace(scope, output_fields=(), params=target.exact_params)
+    found: list[Row] = []
+    least = 0
+    if after is not None:
+        found += yield from _ring(target, code, bare, after[0], after[1], count)
+        least = after[0] + 1
+    while len(found) < count and least <= target.bits:
+        rings, last = yield from _rings(target, code, bare, least, count - len(found))
+        found += rings
+        least = last + 1
+        if len(found) < count and least <= target.bits:  # the next one has more rows than fitted in
+            found += yield from _ring(target, code, bare, least, None, count - len(found))
+            least += 1
+    found = _in_order(found)[:count]
+    if not scope.output_fields:
+        return found
+    return (yield from with_fields(target, [found], scope.output_fields))[0]
+
+
+def _rings(target: Target, code: bytes, scope: Scope, least: int, count: int) -> Steps[tuple[list[Row], int]]:
+    """All rows from distance ``least`` up to another one, which comes with them.
+
+    They are about ``count``, or none where a single distance has more rows than that.
+    """
+    ranges = target.index == "BIN_FLAT"
+    for limit in (min(count + _SPARE, MAX_LIMIT),) if ranges else (_FIRST, MAX_LIMIT):
+        arguments = search_arguments(target, scope, limit=limit, bounds=(least, target.bits) if ranges else None)
+        (rows,) = yield from search(target, scope, [code], arguments)
+        last = target.bits if len(rows) < limit else max(row.distance for row in rows) - 1
+        if last >= least:
+            break
+    return [row for row in rows if least <= row.distance <= last], max(last, least - 1)
+
+
+def _ring(target: Target, code: bytes, scope: Scope, distance: int, above: Key | None, count: int) -> Steps[list[Row]]:
+    """The rows at a distance with the least primary keys above one: ``count`` or more, or all that there are."""
+    keys = "" if above is None else between(target.pk, above=above, lite=target.lite)
+    scope = replace(scope, where=both(keys, scope.where))
+    found: list[Row] = []
+    parts: list[tuple[Key | None, Key | None]] = [(None, None)]
+    while parts and len(found) < count:
+        low, high = parts.pop()
+        some = replace(scope, where=both(_between(target, low, high), scope.where))
+        if target.index == "BIN_FLAT":
+            rows, complete = yield from _range(target, code, some, distance, distance)
+        else:
+            rows, complete = yield from _top(target, code, some, distance, (MAX_LIMIT,))
+        if complete:
+            found += [row for row in rows if row.distance == distance]
+        else:
+            middle = _middle(target, rows, low, high)
+            parts += [(middle, high), (low, middle)]
     return found
 
 
