@@ -23,7 +23,7 @@ from milvus_hash.errors import InputError, StoreError
 from milvus_hash.store import driver as driver  # imported by now, as it may take longer than the bounds below
 from milvus_hash.store import lite
 from milvus_hash.store.connection import Connection
-from milvus_hash.store.faults import Deadline
+from milvus_hash.store.deadline import Deadline
 
 ROOT = Path(__file__).parents[1]
 TIMEOUT = 2.0

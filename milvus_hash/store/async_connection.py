@@ -15,7 +15,8 @@ from milvus_hash.errors import AnswerTooLarge
 from milvus_hash.store.call import Call, Result, Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
-from milvus_hash.store.faults import Deadline, errors, failed, is_not_loaded, passes, refused
+from milvus_hash.store.deadline import Deadline
+from milvus_hash.store.faults import errors, failed, is_not_loaded, passes, refused
 from milvus_hash.store.opening import open_async_client
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from milvus_hash.store.address import Address
-from milvus_hash.store.faults import Deadline
+from milvus_hash.store.deadline import Deadline
 
 if TYPE_CHECKING:
     from milvus_hash.store.driver import MilvusClient

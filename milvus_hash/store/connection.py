@@ -16,7 +16,8 @@ from milvus_hash.store import clients, lite
 from milvus_hash.store.address import DEFAULT_URI, Address, ConnectionOptions
 from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.consistency import Consistency
-from milvus_hash.store.faults import Deadline, errors, failed, is_not_loaded, passes, refused
+from milvus_hash.store.deadline import Deadline
+from milvus_hash.store.faults import errors, failed, is_not_loaded, passes, refused
 from milvus_hash.store.opening import open_client
 from milvus_hash.store.tls import Tls
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -17,51 +14,12 @@ from milvus_hash.store.proxy import proxy_hint
 if TYPE_CHECKING:
     from milvus_hash.store.address import Address
 
-_FIRST_PAUSE = 0.05
-_LONGEST_PAUSE = 1.0
 _NOT_FOUND = 100  # error codes of Milvus
 _NOT_LOADED = 101
 _UNAVAILABLE = 2  # also pymilvus' own code for a server that it cannot reach
 # gRPC's words, those of a server's own limit, and those of Milvus Lite
 _TOO_LARGE = re.compile(r"message larger than max|exceeds? the (?:maxOutputSize|limit size)", re.IGNORECASE)
 _RIGHT = re.compile(r"Privilege(\w+): permission deny")
-
-
-class Deadline:
-    """The time that one call may take, tries after passing failures included.
-
-    Attributes:
-        seconds: Of it, in all.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds
-        self._pause = _FIRST_PAUSE
-
-    @property
-    def left(self) -> float:
-        """Seconds until it, at least a millisecond: pymilvus takes 0 as "no timeout"."""
-        return max(self._end - time.monotonic(), 0.001)
-
-    def pause(self) -> float | None:
-        """Seconds to wait before the next try; None when no time is left for one."""
-        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
-        return pause if pause < self._end - time.monotonic() else None
-
-    @contextmanager
-    def holding(self, lock: threading.Lock) -> Iterator[None]:
-        """Hold ``lock``, whose owner may be waiting for Milvus, too.
-
-        Raises:
-            asyncio.TimeoutError: It was not free in time.
-        """
-        if not lock.acquire(timeout=min(self.left, threading.TIMEOUT_MAX)):
-            raise asyncio.TimeoutError
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 @cache

@@ -24,7 +24,7 @@ from milvus_hash.store import lite_disk, lite_lock
 from milvus_hash.store.lite_signals import undisturbed
 
 if TYPE_CHECKING:
-    from milvus_hash.store.faults import Deadline
+    from milvus_hash.store.deadline import Deadline
 
 _PIP = "pip install 'milvus-lite>=2.5.2rc1,<3'"
 _NAME = re.compile(r"[a-zA-Z0-9.\-_]{1,36}")  # milvus_lite.server.Server refuses all others

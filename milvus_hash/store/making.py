@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from milvus_hash.errors import StoreError, Unsettled
 from milvus_hash.store import lite_disk
 from milvus_hash.store.connection import Connection
-from milvus_hash.store.faults import Deadline
+from milvus_hash.store.deadline import Deadline
 
 if TYPE_CHECKING:
     from pymilvus import CollectionSchema

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from milvus_hash.store import lite
 from milvus_hash.store.address import Address
-from milvus_hash.store.faults import Deadline, errors, is_starting, is_unreachable
+from milvus_hash.store.deadline import Deadline
+from milvus_hash.store.faults import errors, is_starting, is_unreachable
 
 if TYPE_CHECKING:
     from pymilvus import AsyncMilvusClient, MilvusClient
