@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from milvus_hash.manifest import read_source, write_manifest
     from milvus_hash.query.frame import to_frame
     from milvus_hash.query.hits import Hit, Hits
-    from milvus_hash.query.question import Query
     from milvus_hash.query.quoting import quoted
+    from milvus_hash.question import Query
     from milvus_hash.record import Record, Reject
     from milvus_hash.sheet import Answer, write_sheet
     from milvus_hash.store.tls import Tls
@@ -58,7 +58,7 @@ _HOME = {
     "MilvusHashError": "errors",
     "MissingExtra": "errors",
     "ProviderError": "errors",
-    "Query": "query.question",
+    "Query": "question",
     "Record": "record",
     "Reject": "record",
     "StoreError": "errors",

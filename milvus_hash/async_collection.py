@@ -19,9 +19,9 @@ from milvus_hash.collection import HashCollection
 from milvus_hash.query.facets import facets
 from milvus_hash.query.hits import Hit, Hits
 from milvus_hash.query.plan import Options, SearchOptions, find, find_after, find_within, options_of
-from milvus_hash.query.question import Asked, Parts, Query, ask
 from milvus_hash.query.rows import count, existing, rows_of
 from milvus_hash.query.where import Where, narrowed
+from milvus_hash.question import Asked, Parts, Query, ask
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.async_connection import AsyncConnection, in_thread
 from milvus_hash.store.call import Result, Steps

@@ -1,4 +1,4 @@
-"""Binary codes in numpy: packing, Hamming distance, asymmetric score, ordered top-k.
+"""Binary codes in numpy: packing, Hamming distance, asymmetric score.
 
 A *code* is ``uint8 (n, bits // 8)``, most significant bit first: ``np.packbits(logits > 0, axis=1)``.
 A *nested code* is a prefix of a code; :func:`prefix` cuts one.
@@ -6,7 +6,6 @@ A *nested code* is a prefix of a code; :func:`prefix` cuts one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -132,21 +131,3 @@ def asymmetric_score(logits: Logits, codes: Codes) -> NDArray[np.float32]:
         raise InputError(f"queries have {logits.shape[1]} logits and codes {codes.shape[1] * 8} bits; they must agree")
     signs = unpack(codes).astype(np.float32) * 2 - 1  # (n, bits)
     return np.asarray(logits, dtype=np.float32) @ signs.T
-
-
-def top_k(distances: NDArray[np.number], ids: Sequence[str] | NDArray[np.generic], k: int) -> NDArray[np.intp]:
-    """Positions of the ``k`` smallest of ``distances (n,)``, ordered by (distance, id).
-
-    Ties at the k-th place are settled by id, so that the answer does not depend on the order of the rows.
-
-    Example:
-        >>> top_k(np.array([2, 1, 1, 1]), ["d", "c", "b", "a"], 2).tolist()
-        [3, 2]
-    """
-    k = min(k, len(distances))
-    if k <= 0:
-        return np.empty(0, dtype=np.intp)
-    bound = np.partition(distances, k - 1)[k - 1]
-    near = np.flatnonzero(distances <= bound)  # every row that can be among the first k, ties included
-    order = np.lexsort((np.asarray(ids)[near], distances[near]))
-    return near[order[:k]]

@@ -12,9 +12,9 @@ from milvus_hash.codes import Codes, check
 from milvus_hash.query.facets import facets
 from milvus_hash.query.hits import Hit, Hits
 from milvus_hash.query.plan import Options, SearchOptions, find, find_after, find_within, options_of
-from milvus_hash.query.question import Asked, Parts, Query, ask
 from milvus_hash.query.rows import count, existing, rows_of
 from milvus_hash.query.where import Where, narrowed
+from milvus_hash.question import Asked, Parts, Query, ask
 from milvus_hash.store.rows import CodeRow
 from milvus_hash.store.table import Table
 

@@ -27,7 +27,7 @@ from milvus_hash.media.image import ImageSource, load_image
 from milvus_hash.media.text import check_text, warn_of_cut
 from milvus_hash.media.vector import check_vector, check_vectors
 from milvus_hash.media.video import VideoSource, load_video
-from milvus_hash.query.question import Asked, Query, ask
+from milvus_hash.question import Asked, Query, ask
 from milvus_hash.runtime import cpu_count, resolve_providers
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class Encoder:
         return np.concatenate(blocks)
 
     def encode(self, modality: str, sources: Sequence[Any], *, bits: int | None = None) -> Encodings:
-        """Codes and logits of ``sources``, all of one modality.
+        """Codes and logits of ``sources``, all of one modality, and ``weights`` where the graph gives some.
 
         Texts that are longer than the bundle reads are a RuntimeWarning; the result's ``cut`` has their places.
 
@@ -203,16 +203,20 @@ class Encoder:
         bits = self.check_bits(bits)
         codes = np.empty((len(sources), bits // 8), dtype=np.uint8)
         logits = np.empty((len(sources), bits), dtype=np.float32)
+        names = [name for name in self.vector_names(modality) if name == "weights"]
+        vectors = {name: np.empty_like(logits) for name in names}
         cut = set()
-        for row in self.stream(modality, enumerate(sources), bits=bits):
+        for row in self.stream(modality, enumerate(sources), bits=bits, vectors=names):
             if row.code is None or row.logits is None:
                 raise InputError(f"{modality} {row.key}: {row.error}") from row.error
             codes[row.key], logits[row.key] = row.code, row.logits
+            for name in names:
+                vectors[name][row.key] = row.vectors[name]
             if row.cut:
                 cut.add(row.key)
         if cut:
             warn_of_cut(self.bundle)
-        return Encodings(codes, logits, cut=frozenset(cut))
+        return Encodings(codes, logits, vectors, frozenset(cut))
 
     def stream(
         self,
@@ -252,31 +256,12 @@ class Encoder:
         """
         return self._graph(modality).vectors
 
-    def vectors(
-        self, modality: str, items: Iterable[tuple[Key, Any]], output: str = "features"
-    ) -> Iterator[tuple[Key, NDArray[np.float32] | InputError]]:
-        """Float vectors ``float32 (width,)`` of ``(key, source)`` pairs, in their order, each with its key.
-
-        Args:
-            modality: ``image``, ``video`` or ``text``.
-            items: Pairs of a key, which comes back untouched, and a source.
-            output: ``features`` (what the frozen part of the network gives) or ``embedding`` (what was learned).
-
-        Returns:
-            An iterator; the error takes the place of a vector that could not be made.
-
-        Raises:
-            InputError: The bundle has no such modality or vector.
-        """
-        rows = self.stream(modality, items, vectors=[output])
-        return ((row.key, row.vectors[output] if row.error is None else row.error) for row in rows)
-
     def query(self, *, bits: int | None = None, **asked: Unpack[Asked]) -> Query:
         """One question of texts, pictures, clips and vectors, encoded.
 
         :meth:`milvus_hash.HashCollection.search` says what the arguments are and how several parts become one; its
         ``search(query=...)`` and ``search_many`` take the question, and :meth:`Query.to_search
-        <milvus_hash.query.question.Query.to_search>` makes it arguments for a client of your own.
+        <milvus_hash.question.Query.to_search>` makes it arguments for a client of your own.
 
         Args:
             bits: A length that the bundle lists; the full length when absent.
@@ -315,7 +300,9 @@ class Encoder:
                 if out is None or isinstance(value, InputError):
                     yield Encoded(key, error=value)
                 else:
-                    vectors = {name: values[row] for name, values in out.vectors.items()}
+                    vectors = {
+                        name: values[row, : bits if name == "weights" else None] for name, values in out.vectors.items()
+                    }
                     code, logits = out.codes[row, : bits // 8], out.logits[row, :bits]
                     yield Encoded(key, code, logits, vectors=vectors, cut=row in out.cut)
                     row += 1

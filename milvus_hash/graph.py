@@ -40,6 +40,11 @@ class Encodings:
     vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     cut: frozenset[int] = frozenset()
 
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """What each bit counts in asymmetric scoring, float32 ``(n, bits)``: the graph's own, else the logits."""
+        return self.vectors.get("weights", self.logits)
+
 
 _Feed: TypeAlias = tuple[dict[str, NDArray[Any]], frozenset[int]]  # inputs by name, and the texts that were cut
 _Tensor: TypeAlias = tuple[str, tuple[int | None, ...]]  # its type as onnxruntime writes it, its shape

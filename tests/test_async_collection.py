@@ -13,7 +13,7 @@ from milvus_hash.async_collection import AsyncHashCollection
 from milvus_hash.collection import CodeRow, HashCollection
 from milvus_hash.errors import BundleMismatch, InputError, StoreError
 from milvus_hash.query.plan import SearchOptions
-from milvus_hash.query.question import Asked, ask
+from milvus_hash.question import Asked, ask
 from milvus_hash.record import Record
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.schema import primary_key

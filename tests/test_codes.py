@@ -65,14 +65,6 @@ def test_asymmetric_score_of_signs_is_bits_minus_twice_the_distance(pair):
     assert np.array_equal(codes.asymmetric_score(signs, stored), bits - 2.0 * codes.hamming(queries, stored))
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.text("abc", min_size=1, max_size=3)), max_size=30), st.integers(0, 40))
-def test_top_k_orders_by_distance_then_id(rows, k):
-    distances = np.array([d for d, _ in rows], dtype=np.uint16)
-    ids = [i for _, i in rows]
-    found = codes.top_k(distances, ids, k) if rows else codes.top_k(distances, np.array([], dtype=str), k)
-    assert [(distances[p], ids[p]) for p in found] == sorted(rows)[:k]
-
-
 def test_prefix_is_contiguous_and_checked():
     code = np.array([[1, 2, 3, 4]], dtype=np.uint8)
     assert codes.prefix(code, 16).tolist() == [[1, 2]]

@@ -196,7 +196,7 @@ def test_vectors_of_a_graph_are_checked_where_they_are_asked_for(tmp_path):
     encoder = Encoder.load(write_vectors(tmp_path / "b", changed(change)).path)
     assert encoder.encode_vectors(VECTORS).shape == (5, 8)
     with pytest.raises(BundleError, match="features that are not finite"):
-        list(encoder.vectors("vector", enumerate(VECTORS)))
+        list(encoder.stream("vector", enumerate(VECTORS), vectors=["features"]))
 
 
 def test_a_vector_too_large_to_calculate_with_costs_its_own_place_only(tmp_path):

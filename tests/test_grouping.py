@@ -7,7 +7,7 @@ import pytest
 
 from milvus_hash import codes
 from milvus_hash.collection import CodeRow
-from milvus_hash.query.question import Query
+from milvus_hash.question import Query
 
 SIZES = (1, 5, 40, 2)
 """Rows of the items, in turn: one item alone has more rows than are fetched at first for ten."""

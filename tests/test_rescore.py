@@ -8,7 +8,7 @@ import pytest
 from milvus_hash import codes
 from milvus_hash.collection import CodeRow
 from milvus_hash.errors import InputError
-from milvus_hash.query.question import Query
+from milvus_hash.question import Query
 
 ROWS = 400
 

@@ -16,8 +16,8 @@ from milvus_hash.async_collection import AsyncHashCollection
 from milvus_hash.collection import CodeRow, HashCollection
 from milvus_hash.errors import AnswerTooLarge, StoreError
 from milvus_hash.query import walk
-from milvus_hash.query.question import Query
 from milvus_hash.query.walk import Reading, pages, rows_by_key
+from milvus_hash.question import Query
 from milvus_hash.store.call import Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from milvus_hash.adopt.graph import SMALLEST_NORM, Affine, write_graph
 from milvus_hash.bundle import Bundle, Modality, VectorInput, write_bundle
-from milvus_hash.codes import Codes, Logits, pack
+from milvus_hash.codes import Codes, pack
 from milvus_hash.errors import InputError
 from milvus_hash.media.vector import check_vectors
 from milvus_hash.projections.cca import fit_cca
@@ -60,15 +60,6 @@ class Hash:
         """
         matrix, offset = self.logits
         return pack(_scaled(check_vectors(vectors, self.width), self.unit) @ matrix + offset)
-
-    def query_weights(self, vectors: NDArray[np.floating]) -> Logits:
-        """Weights float32 ``(n, bits)`` for :func:`milvus_hash.codes.asymmetric_score`.
-
-        Raises:
-            InputError: As :meth:`codes`.
-        """
-        matrix, offset = self.weights
-        return _scaled(check_vectors(vectors, self.width), self.unit) @ matrix + offset
 
 
 def learn(

@@ -50,8 +50,7 @@ class Recall:
         """Let rows pass: their keys, vectors float32 ``(n, width)`` and codes uint8 ``(n, bits // 8)``."""
         exact = exact_scores(self._vectors, vectors, self._metric).astype(np.float64)
         exact = exact if self._metric == "L2" else -exact
-        weights = self._encodings.vectors.get("weights", self._encodings.logits)
-        asymmetric = -asymmetric_score(weights, codes).astype(np.float64)
+        asymmetric = -asymmetric_score(self._encodings.weights, codes).astype(np.float64)
         costs: list[tuple[_Nearest, Costs]] = [
             (self._exact, exact.copy()),
             (self._near, hamming(self._encodings.codes, codes).astype(np.float64)),

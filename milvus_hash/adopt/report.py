@@ -12,7 +12,6 @@ from milvus_hash.adopt import sidecar as sidecars
 from milvus_hash.adopt.learning import BITS, SAMPLE, learn_encoder
 from milvus_hash.adopt.merge import usable
 from milvus_hash.adopt.recall import Recall
-from milvus_hash.adopt.scores import encode_queries
 from milvus_hash.adopt.source import Source, ahead, fetch, look, sample, walk
 from milvus_hash.errors import InputError
 from milvus_hash.store.address import ConnectionOptions
@@ -186,7 +185,7 @@ def _recall(
     asked, _ = usable(fetch(connection, source, keys), source.metric)
     if not asked.keys:
         raise InputError(f"{source.name!r} has no vectors in {source.vector_field!r} that can be asked with")
-    encodings = encode_queries(encoder, list(asked.vectors), encoder.check_bits(bits))
+    encodings = encoder.encode("vector", list(asked.vectors), bits=bits)
     return Recall(asked.keys, asked.vectors, encodings, source.metric, k=k, oversample=oversample)
 
 

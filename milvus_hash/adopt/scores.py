@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from milvus_hash.adopt.source import Vectors
-from milvus_hash.encoder import Encoder
-from milvus_hash.errors import InputError
-from milvus_hash.graph import Encodings
 
 SIFTED = 8
 """Codes that are looked at for each candidate whose vector is read: a code is a 48th of a vector or less."""
 _ROUNDING = 1e-6  # of a score: equal codes may have sums that were rounded differently
-
-
-def encode_queries(encoder: Encoder, vectors: Sequence[Any], bits: int) -> Encodings:
-    """Codes, logits and, where the graph has them, ``weights`` of vectors that are asked for.
-
-    Raises:
-        InputError: The first vector that cannot be used.
-    """
-    names = ["weights"] if "weights" in encoder.vector_names("vector") else []
-    codes, logits = [], []
-    weights: list[Any] = []
-    for row in encoder.stream("vector", enumerate(vectors), bits=bits, vectors=names):
-        if row.code is None or row.logits is None:
-            raise InputError(f"vector {row.key}: {row.error}") from row.error
-        codes.append(row.code)
-        logits.append(row.logits)
-        weights += [row.vectors[name][:bits] for name in names]
-    return Encodings(np.stack(codes), np.stack(logits), {"weights": np.stack(weights)} if weights else {})
 
 
 def exact_scores(queries: Vectors, vectors: Vectors, metric: str) -> Vectors:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from milvus_hash.adopt import sidecar as sidecars
-from milvus_hash.adopt.scores import SIFTED, best_with_ties, encode_queries, exact_scores
+from milvus_hash.adopt.scores import SIFTED, best_with_ties, exact_scores
 from milvus_hash.adopt.sidecar import Adopted, Sidecar
 from milvus_hash.adopt.source import Source, Vectors, decode, look
 from milvus_hash.arguments import check_encoder
@@ -181,7 +181,7 @@ class AdoptedCollection:
             return []
         question = _Question(
             np.stack(asked),
-            encode_queries(self.encoder, asked, self.bits),
+            self.encoder.encode("vector", asked, bits=self.bits),
             int(limit),
             condition,
             rescore,
@@ -262,7 +262,7 @@ class AdoptedCollection:
             places = [rows.number_of[row.pk] for row in there]
             scores = exact_scores(question.vectors[number][None], rows.vectors[places], self.adopted.metric)[0].tolist()
         elif question.rescore == "logits":
-            scores = score_codes(question.weights[number], [codes[row.pk] for row in there])
+            scores = score_codes(question.encodings.weights[number], [codes[row.pk] for row in there])
         else:
             scores = [1 - 2 * row.distance / self.bits for row in there]
         sign = 1 if question.rescore == "vectors" and self.adopted.metric == "L2" else -1
@@ -278,7 +278,7 @@ def _sifted(question: _Question, number: int, rows: Sequence[Row], codes: Mappin
 
     Only their vectors can tell rows of one code apart.
     """
-    scores = score_codes(question.weights[number], [codes[row.pk] for row in rows])
+    scores = score_codes(question.encodings.weights[number], [codes[row.pk] for row in rows])
     return [rows[place] for place in best_with_ties(np.array(scores), count)]
 
 
@@ -297,11 +297,6 @@ class _Question:
     filter: str
     rescore: Rescore
     output_fields: tuple[str, ...]
-
-    @property
-    def weights(self) -> NDArray[np.float32]:
-        """float32 ``(q, bits)``: what the queries bring to asymmetric scoring."""
-        return self.encodings.vectors.get("weights", self.encodings.logits)
 
 
 @dataclass(frozen=True, slots=True)

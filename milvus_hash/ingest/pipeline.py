@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from milvus_hash.errors import InputError
 from milvus_hash.ingest.checks import check_records, name_of, problem_of
@@ -21,7 +21,7 @@ from milvus_hash.store.rows import CodeRow
 from milvus_hash.store.schema import encode_item, primary_key
 
 if TYPE_CHECKING:
-    from milvus_hash.collection import HashCollection
+    from milvus_hash.encoder import Encoder
 
 # Rows that are looked up together in Milvus and then encoded, one modality after the other. Large, because the
 # decoding threads run dry at the end of each; small enough that texts of 32 kB take little memory.
@@ -72,6 +72,28 @@ class Counts:
     rejects: tuple[Reject, ...] = field(default=(), compare=False)
 
 
+class Destination(Protocol):
+    """Where rows go, as :class:`milvus_hash.HashCollection` takes them."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """What makes the codes."""
+
+    @property
+    def bits(self) -> int:
+        """Their length."""
+
+    @property
+    def fields(self) -> Mapping[str, type]:
+        """The declared metadata fields and their types."""
+
+    def existing(self, pks: Iterable[str]) -> set[str]:
+        """Those of the primary keys that have a row."""
+
+    def add_codes(self, rows: Iterable[CodeRow | None]) -> int:
+        """Write rows, at None what has come so far; how many they were."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Row:
     """One row to be: what to encode, and what to store beside the code."""
@@ -89,7 +111,7 @@ class _Row:
 
 def ingest(
     records: Iterable[Record | Reject | None],
-    collection: HashCollection,
+    collection: Destination,
     *,
     resume: bool = False,
     progress: Callable[[int], None] | None = None,
@@ -136,7 +158,7 @@ class _Ingest:
 
     def __init__(
         self,
-        collection: HashCollection,
+        collection: Destination,
         resume: bool,
         progress: Callable[[int], None] | None,
         on_reject: Callable[[Reject], None] | None,

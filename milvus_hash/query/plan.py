@@ -16,12 +16,12 @@ from milvus_hash.query.filters import check_condition, check_modality, check_tem
 from milvus_hash.query.group import first_of_each_item, nearest_items
 from milvus_hash.query.hits import Hit, Hits, to_hits
 from milvus_hash.query.nearest import nearest
-from milvus_hash.query.question import Query, check_query
 from milvus_hash.query.rescore import check_rescoring, rescored
 from milvus_hash.query.scope import MAX_LIMIT, Scope, check_limit
 from milvus_hash.query.stored import with_codes
 from milvus_hash.query.where import Where, narrowed
 from milvus_hash.query.within import complete_nearest, following, within
+from milvus_hash.question import Query, check_query
 from milvus_hash.store.call import Steps
 from milvus_hash.store.index import check_search
 from milvus_hash.store.rows import leave_out_absent

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from milvus_hash.codes import asymmetric_score
 from milvus_hash.errors import InputError
 from milvus_hash.query.hits import Hit, to_hits
-from milvus_hash.query.question import Query
 from milvus_hash.query.scope import Row
 from milvus_hash.query.stored import codes_of
+from milvus_hash.question import Query
 from milvus_hash.store.call import Steps
 from milvus_hash.store.target import Target
 

@@ -71,7 +71,10 @@ def test_rows_one_by_one_are_encoded_as_the_matrix_is(encoder, learned, vectors)
     assert encoder.vector_names("vector") == ("weights",)
     rows = list(encoder.stream("vector", enumerate(vectors[:50].tolist()), vectors=["weights"]))
     weights = np.array([row.vectors["weights"] for row in rows])
-    np.testing.assert_allclose(weights, learned.query_weights(vectors[:50]), rtol=1e-4, atol=1e-5)
+    matrix, offset = learned.weights
+    expected = vectors[:50] / np.linalg.norm(vectors[:50], axis=1, keepdims=True) @ matrix + offset
+    np.testing.assert_allclose(weights, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(out.weights, weights)
 
 
 def test_a_matrix_longer_than_a_block_loses_no_row(encoder, vectors):

@@ -68,8 +68,8 @@ def embed(texts: list[str], name: str, batch: int = 64) -> np.ndarray:
 def picture_features(manifest: Path, bundle: Path) -> np.ndarray:
     rows = (json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines())
     paths = [(row["id"], str(manifest.parent / row["image"])) for row in rows if "image" in row]
-    found = (vector for _, vector in Encoder.load(bundle).vectors("image", paths, "features"))
-    return np.array([vector for vector in found if isinstance(vector, np.ndarray)])
+    rows = Encoder.load(bundle).stream("image", paths, vectors=["features"])
+    return np.array([row.vectors["features"] for row in rows if row.error is None])
 
 
 def vector_sets(args: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
@@ -131,20 +131,20 @@ def table(name: str, vectors: np.ndarray, args: argparse.Namespace) -> Iterator[
         start = time.perf_counter()
         learned = learn(unit[sample], args.bits, rank=rank)
         seconds = round(time.perf_counter() - start, 1)
-        codes = learned.codes(unit)
+        codes, weights = learned.codes(unit), learned.weights
         by_bits = of_scores(lambda q, codes=codes: -hamming(codes[q], codes).astype(np.int32))
         by_weights = of_scores(
-            lambda q, codes=codes, learned=learned: asymmetric_score(learned.query_weights(unit[q]), codes)
+            lambda q, codes=codes, weights=weights: asymmetric_score(unit[q] @ weights[0] + weights[1], codes)
         )
         yield {**line(f"{method}, Hamming", size, by_bits), "learned_s": seconds}
         yield line(f"{method}, asymmetric", size, by_weights)
         if rank:
 
-            def searched(q: np.ndarray, k: int, codes: np.ndarray = codes, learned: Hash = learned) -> list[np.ndarray]:
+            def searched(q: np.ndarray, k: int, codes=codes, weights=weights) -> list[np.ndarray]:
                 """The candidates of AdoptedCollection.search: by Hamming distance, then by the query's real values."""
                 near = np.argsort(hamming(codes[q], codes), axis=1, kind="stable")[:, : SIFTED * k]
-                weights = learned.query_weights(unit[q])
-                scores = [asymmetric_score(w[None], codes[rows])[0] for w, rows in zip(weights, near, strict=True)]
+                pairs = zip(unit[q] @ weights[0] + weights[1], near, strict=True)
+                scores = [asymmetric_score(query[None], codes[rows])[0] for query, rows in pairs]
                 return [rows[best_with_ties(some, k)] for rows, some in zip(near, scores, strict=True)]
 
             yield line(f"{method}, as searched", size, searched)

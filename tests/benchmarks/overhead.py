@@ -22,8 +22,8 @@ from backends import BACKENDS, backend_uri, clustered_codes, encoder_of, interle
 
 from milvus_hash import CodeRow, Encoder, HashCollection
 from milvus_hash.query.filters import rows_of_modality
-from milvus_hash.query.question import Query
 from milvus_hash.query.quoting import one_of
+from milvus_hash.question import Query
 
 Call: TypeAlias = Callable[[int], object]
 

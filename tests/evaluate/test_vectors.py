@@ -32,35 +32,33 @@ def older(tiny_bundle, tmp_path_factory):
 
 def test_vectors_keep_order_and_errors_keep_their_place(tiny_encoder):
     items = [("a", "red bus"), ("bad", ""), ("b", "cat")]
-    rows = list(tiny_encoder.vectors("text", items))
-    assert [key for key, _ in rows] == ["a", "bad", "b"]
-    assert isinstance(rows[1][1], InputError)
-    assert rows[0][1].dtype == np.float32
-    assert rows[0][1].shape == (48,)
-    assert not np.array_equal(rows[0][1], rows[2][1])
+    rows = list(tiny_encoder.stream("text", items, vectors=["features"]))
+    assert [row.key for row in rows] == ["a", "bad", "b"]
+    assert isinstance(rows[1].error, InputError)
+    features = [row.vectors["features"] for row in rows if row.error is None]
+    assert features[0].dtype == np.float32
+    assert features[0].shape == (48,)
+    assert not np.array_equal(*features)
 
 
 def test_vectors_are_what_they_are_called(tiny_encoder):
     """A picture of one colour: its features are that colour on the grid, its embedding their tanh."""
     picture = Image.new("RGB", (32, 32), (255, 0, 0))
-    ((_, features),) = tiny_encoder.vectors("image", [(0, picture)])
-    ((_, embedding),) = tiny_encoder.vectors("image", [(0, picture)], "embedding")
-    np.testing.assert_allclose(features, np.tile([1.0, -1.0, -1.0], 16), atol=1e-5)
-    np.testing.assert_allclose(embedding, np.tanh(features), atol=1e-5)
+    (row,) = tiny_encoder.stream("image", [(0, picture)], vectors=["features", "embedding"])
+    np.testing.assert_allclose(row.vectors["features"], np.tile([1.0, -1.0, -1.0], 16), atol=1e-5)
+    np.testing.assert_allclose(row.vectors["embedding"], np.tanh(row.vectors["features"]), atol=1e-5)
 
 
 def test_code_logits_and_vectors_come_together(tiny_encoder):
     texts = ["red", "", "a blue bus", "tree"]
     rows = list(tiny_encoder.stream("text", enumerate(texts), vectors=["features", "embedding"]))
     plain = list(tiny_encoder.stream("text", enumerate(texts)))
-    for row, alone, (_, features) in zip(rows, plain, tiny_encoder.vectors("text", enumerate(texts)), strict=True):
+    for row, alone in zip(rows, plain, strict=True):
+        assert (row.error is None) == (alone.error is None) == bool(texts[row.key])
         if row.error is None:
             np.testing.assert_array_equal(row.code, alone.code)
-            np.testing.assert_array_equal(row.vectors["features"], features)
             assert set(row.vectors) == {"features", "embedding"}
             assert not alone.vectors
-        else:
-            assert isinstance(features, InputError)
 
 
 def test_which_vectors_there_are(tiny_encoder, older):
@@ -71,6 +69,6 @@ def test_which_vectors_there_are(tiny_encoder, older):
 def test_older_bundles_encode_and_say_what_they_lack(older, tiny_encoder):
     np.testing.assert_array_equal(older.encode_texts(["red"]), tiny_encoder.encode_texts(["red"]))
     with pytest.raises(InputError, match=r"no output 'features'; it has codes and logits only: export the model again"):
-        older.vectors("image", [])
+        older.stream("image", [], vectors=["features"])
     with pytest.raises(InputError, match=r"no output 'colour'; it has embedding, features"):
-        tiny_encoder.vectors("text", [], "colour")
+        tiny_encoder.stream("text", [], vectors=["colour"])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +14,14 @@ from numpy.typing import NDArray
 from milvus_hash.arguments import check_arguments
 from milvus_hash.codes import check_one, pack
 from milvus_hash.errors import InputError
-from milvus_hash.media.text import warn_of_cut
-from milvus_hash.query.filters import check_condition
-from milvus_hash.query.nearest import search_arguments
-from milvus_hash.query.scope import Scope, check_limit
-from milvus_hash.store.target import CODE, Target
 
 if TYPE_CHECKING:
-    from typing_extensions import Never
+    from typing_extensions import Never, Unpack
 
-    from milvus_hash.encoder import Encoder
+    from milvus_hash.graph import Encodings
     from milvus_hash.media.image import ImageSource
     from milvus_hash.media.video import VideoSource
+    from milvus_hash.query.own_client import PlainOptions, RequestOptions
     from milvus_hash.store.driver import AnnSearchRequest
 
 Source = TypeVar("Source")
@@ -68,16 +64,7 @@ class Query:
         return 8 * len(self.code)
 
     def to_search(
-        self,
-        into: str | None = "image",
-        filter: str = "",
-        *,
-        filter_params: Mapping[str, Any] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        output_fields: Sequence[str] = ("item", "modality", "ordinal"),
-        search_params: Mapping[str, int] | None = None,
-        field: str = CODE,
+        self, into: str | None = "image", filter: str = "", **options: Unpack[PlainOptions]
     ) -> dict[str, Any]:
         """Keyword arguments for ``MilvusClient.search`` and ``AsyncMilvusClient.search``; add ``collection_name``.
 
@@ -85,12 +72,7 @@ class Query:
             into: Modality of the rows to find, in a collection of this package; None leaves the condition out, for
                 a collection of another schema.
             filter: A Milvus expression over the metadata.
-            filter_params: Values for ``{name}`` in the filter, on servers from 2.5 on.
-            limit: Most hits, 1 to 16384 with the offset.
-            offset: Hits to leave out before them.
-            output_fields: To return with the hits. Milvus Lite cannot return the field of the codes.
-            search_params: How hard an approximate index looks: ``{"nprobe": 128}``, ``{"ef": 200}``.
-            field: The BINARY_VECTOR field with the codes.
+            options: How many, which fields: see :class:`~milvus_hash.query.own_client.PlainOptions`.
 
         Raises:
             InputError: Modality, limit, offset or filter cannot be used.
@@ -101,54 +83,36 @@ class Query:
             >>> question.to_search("text", limit=3)["filter"]
             'modality == "text"'
         """
-        check_limit(limit, offset)
-        target = Target("", self.bits, "")
-        scope = Scope(
-            check_condition(filter),
-            into,
-            filter_params=filter_params,
-            output_fields=tuple(output_fields),
-            params=search_params,
-        )
-        arguments = search_arguments(target, scope, limit=limit, offset=offset)
-        del arguments["collection_name"]
-        return {**arguments, "anns_field": field, "data": [self.code.tobytes()]}
+        from milvus_hash.query.own_client import to_search
+
+        return to_search(self.code, into, filter, **options)
 
     def to_ann_request(
-        self,
-        into: str | None = "image",
-        filter: str = "",
-        *,
-        filter_params: Mapping[str, Any] | None = None,
-        limit: int = 10,
-        search_params: Mapping[str, int] | None = None,
-        field: str = CODE,
+        self, into: str | None = "image", filter: str = "", **options: Unpack[RequestOptions]
     ) -> AnnSearchRequest:
         """One request of a ``hybrid_search``, over several fields of codes or over codes and floats.
 
-        See :meth:`to_search` for the arguments. Fuse with ``RRFRanker``, which counts ranks: ``WeightedRanker`` puts
-        distances through an arctangent, after which Hamming distances above 20 are all the same.
+        See :meth:`to_search` for the arguments, of which ``offset`` and ``output_fields`` belong to the whole. Fuse
+        with ``RRFRanker``, which counts ranks: ``WeightedRanker`` puts distances through an arctangent, after which
+        Hamming distances above 20 are all the same.
 
         Raises:
             InputError: Modality, limit or filter cannot be used.
         """
-        from milvus_hash.store.driver import AnnSearchRequest
+        from milvus_hash.query.own_client import to_ann_request
 
-        asked = self.to_search(
-            into, filter, filter_params=filter_params, limit=limit, search_params=search_params, field=field
-        )
-        return AnnSearchRequest(
-            data=asked["data"],
-            anns_field=field,
-            param=asked["search_params"],
-            limit=limit,
-            expr=asked["filter"] or None,
-            expr_params=asked.get("filter_params"),
-        )
+        return to_ann_request(self.code, into, filter, **options)
+
+
+class Encodes(Protocol):
+    """What makes codes of sources, as :meth:`milvus_hash.Encoder.encode` does."""
+
+    def encode(self, modality: str, sources: Sequence[Any], *, bits: int | None = None) -> Encodings:
+        """Codes, logits and weights of ``sources``, all of one modality."""
 
 
 def ask(
-    encoder: Encoder,
+    encoder: Encodes,
     bits: int,
     *,
     text: Parts[str] | None = None,
@@ -193,14 +157,15 @@ def check_query(query: object, bits: int) -> Query:
     return query
 
 
-def _compose(encoder: Encoder, bits: int, parts: Mapping[str, list[tuple[Any, float]]]) -> Query:
+def _compose(encoder: Encodes, bits: int, parts: Mapping[str, list[tuple[Any, float]]]) -> Query:
     """The sign of the weighted sum of all parts' logits, each of which is scaled to unit length first.
 
     Networks of several modalities give logits of different lengths, which would outweigh the weights.
     """
     logits, weights = np.zeros(bits), np.zeros(bits)
     for modality, weighed in parts.items():
-        rows = _encoded(encoder, bits, modality, [source for source, _ in weighed])
+        found = encoder.encode(modality, [source for source, _ in weighed], bits=bits)
+        rows = zip(found.logits.astype(np.float64), found.weights.astype(np.float64), strict=True)
         for (row, row_weights), (_, weight) in zip(rows, weighed, strict=True):
             length = np.linalg.norm(row)
             if not 0 < length < np.inf:
@@ -212,20 +177,6 @@ def _compose(encoder: Encoder, bits: int, parts: Mapping[str, list[tuple[Any, fl
         raise InputError(f"the parts of the question cancel out with weights {factors}: change a weight or a part")
     same = np.array_equal(logits, weights)
     return Query(pack(logits[None])[0], logits.astype(np.float32), None if same else weights.astype(np.float32))
-
-
-def _encoded(
-    encoder: Encoder, bits: int, modality: str, sources: list[Any]
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Logits and weights ``(bits,)`` of each source; the logits again where the graph gives no weights."""
-    names = [name for name in encoder.vector_names(modality) if name == "weights"]
-    for row in encoder.stream(modality, enumerate(sources), bits=bits, vectors=names):
-        if row.logits is None:
-            raise InputError(f"{modality} {row.key}: {row.error}") from row.error
-        if row.cut:
-            warn_of_cut(encoder.bundle)
-        weights = row.vectors["weights"][:bits] if names else row.logits
-        yield row.logits.astype(np.float64), weights.astype(np.float64)
 
 
 def _weighed(modality: str, part: Any) -> list[tuple[Any, float]]:  # noqa: ANN401 (Parts of any source)
