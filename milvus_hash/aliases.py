@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from milvus_hash.errors import StoreError
+from milvus_hash.media.modalities import MODALITIES
 from milvus_hash.query.filters import of_modality, rows_of_modality
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.rows import count, existing
@@ -27,7 +28,6 @@ from milvus_hash.store.call import Call, Result, Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.description import exists
-from milvus_hash.store.schema import MODALITIES
 from milvus_hash.store.target import CODE, Target
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -19,19 +18,21 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from milvus_hash.bundle import Bundle, TextInput, VectorInput, VideoInput, read_bundle
+from milvus_hash.bundle import Bundle, VectorInput, read_bundle
 from milvus_hash.codes import Codes
 from milvus_hash.errors import InputError
 from milvus_hash.graph import Encodings, Graph
-from milvus_hash.media.image import ImageSource, load_image
-from milvus_hash.media.text import check_text, warn_of_cut
-from milvus_hash.media.vector import check_vector, check_vectors
-from milvus_hash.media.video import VideoSource, load_video
+from milvus_hash.media.modalities import MODALITIES
+from milvus_hash.media.text import warn_of_cut
+from milvus_hash.media.vector import check_vectors
 from milvus_hash.question import Asked, Query, ask
 from milvus_hash.runtime import cpu_count, resolve_providers
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from milvus_hash.media.image import ImageSource
+    from milvus_hash.media.video import VideoSource
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -309,17 +310,14 @@ class Encoder:
 
     def _decoded(self, modality: str, items: Iterable[tuple[Key, Any]]) -> Iterator[list[tuple[Key, Any]]]:
         """Batches of (key, decoded value or InputError)."""
-        target = self.bundle.modalities[modality].input
-        if isinstance(target, (TextInput, VectorInput)):  # nothing to decode ahead
-            check = check_text if isinstance(target, TextInput) else partial(check_vector, width=target.width)
-            rest = iter(items)
-            while batch := list(islice(rest, self.batch_size)):
-                yield [(key, _attempt(check, source)) for key, source in batch]
-        elif isinstance(target, VideoInput):
-            clips = max(1, self.batch_size // target.frames)
-            yield from self._decoded_ahead(items, lambda source: load_video(source, target), clips)
-        else:
-            yield from self._decoded_ahead(items, lambda source: load_image(source, target), self.batch_size)
+        medium, target = MODALITIES[modality], self.bundle.modalities[modality].input
+        size = max(1, self.batch_size // target.counts_as)
+        if medium.suffixes:
+            yield from self._decoded_ahead(items, lambda source: medium.load(source, target), size)
+            return
+        rest = iter(items)  # nothing to decode ahead
+        while batch := list(islice(rest, size)):
+            yield [(key, _attempt(lambda source: medium.load(source, target), source)) for key, source in batch]
 
     def _decoded_ahead(
         self, items: Iterable[tuple[Key, Any]], decode: Callable[[Any], Any], batch_size: int

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from milvus_hash.bundle import Bundle, ImageInput, Modality, TextInput, VectorInput, VideoInput
+from milvus_hash.bundle import Bundle, TextInput
+from milvus_hash.bundle.inputs import Tensor
 from milvus_hash.codes import Codes, Logits, pack
 from milvus_hash.errors import BundleError
 from milvus_hash.media.text import Tokenizer
@@ -47,7 +48,6 @@ class Encodings:
 
 
 _Feed: TypeAlias = tuple[dict[str, NDArray[Any]], frozenset[int]]  # inputs by name, and the texts that were cut
-_Tensor: TypeAlias = tuple[str, tuple[int | None, ...]]  # its type as onnxruntime writes it, its shape
 
 
 class Graph:
@@ -73,7 +73,7 @@ class Graph:
         )
         outputs = {output.name for output in self._session.get_outputs()}
         self.vectors = tuple(name for name in VECTORS if name in outputs)
-        self._check_declared(_inputs(modality, entry))
+        self._check_declared(entry.input.tensors)
 
     def __call__(self, values: list[Any] | NDArray[Any], vectors: Sequence[str] = ()) -> Encodings:
         """Run the graph on at least one value.
@@ -90,7 +90,7 @@ class Graph:
         self._check(found, len(values))
         return found
 
-    def _check_declared(self, inputs: Mapping[str, _Tensor]) -> None:
+    def _check_declared(self, inputs: Mapping[str, Tensor]) -> None:
         """Compare names, types and, as far as they are stated, shapes with what is needed."""
         outputs = {
             "code": ("tensor(uint8)", (None, self._bits // 8)),
@@ -152,19 +152,6 @@ def _feeder(bundle: Bundle, modality: str) -> Callable[[list[Any] | NDArray[Any]
             return {modality: values if isinstance(values, np.ndarray) else np.stack(values)}, frozenset()
 
     return feed
-
-
-def _inputs(modality: str, entry: Modality) -> dict[str, _Tensor]:
-    """The inputs that a graph has to have."""
-    match entry.input:
-        case TextInput(length=length):
-            return dict.fromkeys(("input_ids", "attention_mask"), ("tensor(int64)", (None, length)))
-        case VectorInput(width=width):
-            return {modality: ("tensor(float)", (None, width))}
-        case VideoInput(size=size, frames=frames):
-            return {modality: ("tensor(uint8)", (None, frames, size, size, 3))}
-        case ImageInput(size=size):
-            return {modality: ("tensor(uint8)", (None, size, size, 3))}
 
 
 def _fits(stated: Sequence[int | str | None] | None, shape: tuple[int | None, ...]) -> bool:

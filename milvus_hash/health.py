@@ -18,6 +18,7 @@ import numpy as np
 from milvus_hash.codes import Codes
 from milvus_hash.errors import BundleMismatch, StoreError
 from milvus_hash.evaluate.balance import BitUse, bit_use
+from milvus_hash.media.modalities import MODALITIES
 from milvus_hash.query.filters import of_modality
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.rows import count
@@ -29,7 +30,7 @@ from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.description import Description, describe, exists, missing
 from milvus_hash.store.index import KINDS
-from milvus_hash.store.schema import MODALITIES, Provenance
+from milvus_hash.store.schema import Provenance
 from milvus_hash.store.target import CODE, Target
 
 if TYPE_CHECKING:

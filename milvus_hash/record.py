@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from milvus_hash.media.modalities import FILES
+
 if TYPE_CHECKING:
     from milvus_hash.media.image import ImageSource
     from milvus_hash.media.video import VideoSource
-
-MODALITIES = ("image", "text", "video")
-"""What an item can be encoded from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,12 @@ class Record:
             if value is None or isinstance(value, (str, bytes)):
                 object.__setattr__(self, name, () if value is None else (value,))
 
+    @property
+    def files(self) -> dict[str, Any]:
+        """What it has of pictures, clips and the like, by modality."""
+        found = ((name, getattr(self, name)) for name in FILES)
+        return {name: source for name, source in found if source is not None and not _is_empty(source)}
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:
@@ -55,6 +60,10 @@ class Reject:
     id: str
     path: str
     reason: str
+
+
+def _is_empty(source: object) -> bool:
+    return isinstance(source, str) and not source
 
 
 def path_of(source: object) -> str:

@@ -15,7 +15,7 @@ from tiny_model import write_tiny_bundle
 
 from milvus_hash.collection import HashCollection
 from milvus_hash.encoder import Encoder
-from milvus_hash.record import MODALITIES
+from milvus_hash.media.modalities import RECORDED
 from milvus_hash.store.connection import Connection
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes that calculate with all cores each slow each other down
@@ -39,7 +39,7 @@ def tiny_encoder(tiny_bundle: Path) -> Encoder:
 def video_encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     """An encoder of pictures, clips and texts."""
     path = tmp_path_factory.mktemp("bundles") / "video"
-    write_tiny_bundle(path, bits=(32, 64), name="tiny-video", modalities=MODALITIES)
+    write_tiny_bundle(path, bits=(32, 64), name="tiny-video", modalities=RECORDED)
     return Encoder.load(path, threads=2)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from milvus_hash.collection import CodeRow, HashCollection, primary_key
 from milvus_hash.errors import BundleMismatch, InputError, StoreError
-from milvus_hash.store.schema import MODALITIES
+from milvus_hash.media.modalities import MODALITIES
 
 NASTY = [
     "it's",

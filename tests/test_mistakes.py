@@ -18,7 +18,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (30, 20, 3), dtype=np.uint8)
 SEARCHES = [
     ({"text": "a", "top_k": 3}, TypeError, "no argument 'top_k'; the arguments are into, limit"),
     ({"text": "a", "limt": 3}, TypeError, "no argument 'limt', but 'limit'"),
-    ({"text": "a", "into": "images"}, InputError, "use one of image, text, video"),
+    ({"text": "a", "into": "images"}, InputError, "use one of image, video, text"),
     ({"text": "a", "limit": 0}, InputError, "an integer from 1 to 16384"),
     ({}, InputError, "a question needs a text, image"),
     ({"text": ("red", "blue")}, InputError, "several sources are a list"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from milvus_hash.errors import InputError
 
 Resize: TypeAlias = Literal["squash", "pad", "crop"]
+Tensor: TypeAlias = tuple[str, tuple[int | None, ...]]
+"""The type of a tensor as onnxruntime writes it, and its shape; None is a free size."""
 
 # Far above what networks take, and far below what a number in a broken bundle could make the decoders allocate.
 _MOST_PIXELS = 4096  # a side
@@ -18,7 +21,22 @@ _MOST_NUMBERS = 32_768  # of a vector: Milvus' own limit
 
 
 @dataclass(frozen=True, slots=True)
-class ImageInput:
+class Input(ABC):
+    """What all inputs say of themselves."""
+
+    @property
+    @abstractmethod
+    def tensors(self) -> dict[str, Tensor]:
+        """The inputs of the graph by name."""
+
+    @property
+    def counts_as(self) -> int:
+        """As how many inputs of a batch one counts."""
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInput(Input):
     """How a picture becomes the graph's input ``image``: uint8 ``(n, size, size, 3)``, RGB.
 
     Attributes:
@@ -36,9 +54,14 @@ class ImageInput:
         _check_whole("size", self.size, _MOST_PIXELS)
         _check_resize(self.resize)
 
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """As :attr:`Input.tensors`."""
+        return {"image": ("tensor(uint8)", (None, self.size, self.size, 3))}
+
 
 @dataclass(frozen=True, slots=True)
-class VideoInput:
+class VideoInput(Input):
     """How a clip becomes the graph's input ``video``: uint8 ``(n, frames, size, size, 3)``, RGB.
 
     Frame ``i`` is the one on show at the time ``(i + 1/2) / frames`` of the clip's duration.
@@ -60,9 +83,19 @@ class VideoInput:
         if (size := 3 * self.frames * self.size**2) > _MOST_BYTES:
             raise InputError(f"{self.frames} frames of {self.size} pixels take {size:,} bytes; {_MOST_BYTES:,} may be")
 
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """As :attr:`Input.tensors`."""
+        return {"video": ("tensor(uint8)", (None, self.frames, self.size, self.size, 3))}
+
+    @property
+    def counts_as(self) -> int:
+        """A clip counts as much as its frames."""
+        return self.frames
+
 
 @dataclass(frozen=True, slots=True)
-class TextInput:
+class TextInput(Input):
     """How a text becomes the graph's inputs ``input_ids`` and ``attention_mask``: int64 ``(n, length)``.
 
     Attributes:
@@ -76,9 +109,14 @@ class TextInput:
     def __post_init__(self) -> None:
         _check_whole("length", self.length, _MOST_TOKENS)
 
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """As :attr:`Input.tensors`."""
+        return dict.fromkeys(("input_ids", "attention_mask"), ("tensor(int64)", (None, self.length)))
+
 
 @dataclass(frozen=True, slots=True)
-class VectorInput:
+class VectorInput(Input):
     """A float vector that another model made is the graph's input ``vector`` as it is: float32 ``(n, width)``.
 
     Attributes:
@@ -90,16 +128,21 @@ class VectorInput:
     def __post_init__(self) -> None:
         _check_whole("width", self.width, _MOST_NUMBERS)
 
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """As :attr:`Input.tensors`."""
+        return {"vector": ("tensor(float)", (None, self.width))}
+
 
 @dataclass(frozen=True, slots=True)
 class Modality:
     """One graph of a bundle and how its input is made."""
 
     graph: str
-    input: ImageInput | VideoInput | TextInput | VectorInput
+    input: Input
 
 
-INPUTS: dict[str, type[ImageInput | VideoInput | TextInput | VectorInput]] = {
+INPUTS: dict[str, type[Input]] = {
     "image": ImageInput,
     "video": VideoInput,
     "text": TextInput,

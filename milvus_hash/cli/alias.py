@@ -17,7 +17,7 @@ from milvus_hash.cli.options import (
     say,
 )
 from milvus_hash.cli.output import emit
-from milvus_hash.store.schema import MODALITIES
+from milvus_hash.media.modalities import MODALITIES
 
 
 def _rows(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, int] | None:

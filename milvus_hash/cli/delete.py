@@ -7,9 +7,8 @@ from operator import itemgetter
 
 import click
 
-from milvus_hash.cli.options import Milvus, collection_option, connection_options, examples, quiet_option, say
+from milvus_hash.cli.options import MODALITY, Milvus, collection_option, connection_options, examples, quiet_option, say
 from milvus_hash.cli.output import emit
-from milvus_hash.store.schema import MODALITIES
 
 
 @click.command(
@@ -21,7 +20,7 @@ from milvus_hash.store.schema import MODALITIES
 )
 @click.argument("items", nargs=-1)
 @click.option("--filter", "condition", default="", help="Only rows that meet this Milvus expression over the metadata.")
-@click.option("--modality", type=click.Choice(MODALITIES), help="Only rows of this modality.  [default: all]")
+@click.option("--modality", type=MODALITY, help="Only rows of this modality.  [default: all]")
 @click.option("--dry-run", is_flag=True, help="Count the rows, and leave them.")
 @collection_option
 @connection_options

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from milvus_hash.record import MODALITIES
+from milvus_hash.media.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from milvus_hash.collection import HashCollection

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from milvus_hash.media.modalities import MODALITIES
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.index import KINDS
 from milvus_hash.store.masking import mask
@@ -26,6 +27,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
 INDEX = click.Choice(["auto", *KINDS], case_sensitive=False)
+MODALITY = click.Choice(tuple(MODALITIES))
 
 collection_option = click.option(
     "--collection", "-c", default="milvus_hash", show_default=True, help="Name of the collection in Milvus."

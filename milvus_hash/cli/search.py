@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from milvus_hash.cli.nothing_found import why_nothing
 from milvus_hash.cli.options import (
     FILE,
+    MODALITY,
     Milvus,
     Model,
     collection_option,
@@ -27,7 +28,6 @@ from milvus_hash.cli.options import (
     say,
 )
 from milvus_hash.cli.output import emit, printable
-from milvus_hash.record import MODALITIES
 from milvus_hash.sheet import SUFFIXES, Answer, write_sheet
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Question:
 @click.option("--video", "-v", "videos", multiple=True, type=FILE, help="Ask with a clip; may be repeated.")
 @click.option("--without", multiple=True, metavar="TEXT", help="What a question shall not be; may be repeated.")
 @click.option("--together", is_flag=True, help="One question of all that is given, instead of one each.")
-@click.option("--into", type=click.Choice(MODALITIES), default="image", show_default=True, help="What to look for.")
+@click.option("--into", type=MODALITY, default="image", show_default=True, help="What to look for.")
 @click.option("--limit", "-n", type=click.IntRange(1, 16384), default=10, show_default=True, help="Hits per question.")
 @click.option("--offset", type=click.IntRange(0, 16383), default=0, help="Hits to leave out before them.")
 @click.option("--radius", type=click.IntRange(0), metavar="R", help="All hits within this Hamming distance instead.")

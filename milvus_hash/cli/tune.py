@@ -10,9 +10,8 @@ from typing import Any
 
 import click
 
-from milvus_hash.cli.options import FILE, Milvus, connection_options, examples, quiet_option, say
+from milvus_hash.cli.options import FILE, MODALITY, Milvus, connection_options, examples, quiet_option, say
 from milvus_hash.cli.output import emit
-from milvus_hash.record import MODALITIES
 from milvus_hash.tuning.result import Tuning
 
 
@@ -30,7 +29,7 @@ from milvus_hash.tuning.result import Tuning
 @click.option(
     "--limit", "-n", type=click.IntRange(1, 16383), default=10, show_default=True, help="Hits per search, as yours."
 )
-@click.option("--into", type=click.Choice((*MODALITIES, "vector")), help="What is searched.  [default: most rows]")
+@click.option("--into", type=MODALITY, help="What is searched.  [default: most rows]")
 @click.option(
     "--queries", type=click.IntRange(20, 100_000), default=2000, show_default=True, help="Stored rows to ask with."
 )

@@ -156,5 +156,5 @@ def _sources(modality: str, records: Sequence[Record]) -> Iterator[tuple[tuple[i
     for index, record in enumerate(records):
         if modality == "text":
             yield from (((index, text), text) for text in record.texts)
-        elif (path := getattr(record, modality)) is not None:
+        elif (path := record.files.get(modality)) is not None:
             yield (index, path), path

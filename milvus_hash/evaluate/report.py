@@ -15,11 +15,11 @@ from milvus_hash.evaluate.dataset import EncodedSet, EvaluationSet, Progress, en
 from milvus_hash.evaluate.directions import Direction, directions
 from milvus_hash.evaluate.figures import Bits, Pairs, Task, bit_figures, pair_figures, task_figures
 from milvus_hash.evaluate.floats import Score, float_scores
+from milvus_hash.media.modalities import RECORDED
 from milvus_hash.plain import plain
 from milvus_hash.record import Reject
 
 KS = (1, 5, 10, 50, 100)
-_MODALITIES = ("image", "video", "text")  # the order in which tasks are listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def encode_all(
     rejects = list(data.rejects)
     encoded = {
         modality: encode(encoder, modality, data, rejects, vectors=vectors, progress=progress)
-        for modality in _MODALITIES
+        for modality in RECORDED
         if modality in encoder.modalities
     }
     return encoded, tuple(rejects)

@@ -48,7 +48,7 @@ def problem_of(record: object) -> str:
     if odd := next((text for text in record.texts if not isinstance(text, str)), None):
         return f"a text is a {type(odd).__name__}, not a string"
     try:
-        for source in (record.image, record.video):
+        for source in record.files.values():
             clean("the path", path_of(source))
     except InputError as error:
         return str(error)
@@ -59,4 +59,4 @@ def name_of(record: object) -> tuple[str, str]:
     """Id and path of what is given as a record, as far as it has them."""
     if not isinstance(record, Record):
         return "", ""
-    return str(record.id), path_of(record.image) or path_of(record.video)
+    return str(record.id), next(filter(None, map(path_of, record.files.values())), "")

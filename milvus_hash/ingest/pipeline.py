@@ -16,6 +16,7 @@ from milvus_hash.errors import InputError
 from milvus_hash.ingest.checks import check_records, name_of, problem_of
 from milvus_hash.ingest.fields import check_names, check_size, row_fields
 from milvus_hash.manifest.json_value import json_value
+from milvus_hash.media.modalities import FILES, MODALITIES
 from milvus_hash.record import Record, Reject, path_of
 from milvus_hash.store.rows import CodeRow
 from milvus_hash.store.schema import encode_item, primary_key
@@ -242,15 +243,14 @@ class _Ingest:
             yield from self._rows_of(record, fields)
 
     def _rows_of(self, record: Record, fields: dict[str, Any]) -> Iterator[_Row]:
-        files = {"image": record.image, "video": record.video}
         rows = [
-            _Row(record.id, kind, 0, source, {**fields, "path": path_of(source)})
-            for kind, source in files.items()
-            if not (source is None or (isinstance(source, str) and not source))
+            _Row(record.id, modality, 0, source, {**fields, "path": path_of(source)})
+            for modality, source in record.files.items()
         ]
         rows += [_Row(record.id, "text", n, text, {**fields, "text": text}) for n, text in enumerate(record.texts)]
         if not rows:
-            self._reject(Reject(record.id, "", "the record has no picture, no clip and no text"))
+            nothing = ", ".join(f"no {MODALITIES[name].noun}" for name in FILES)
+            self._reject(Reject(record.id, "", f"the record has {nothing} and no text"))
         for row in rows:
             if row.modality in self.encoder.modalities:
                 yield row

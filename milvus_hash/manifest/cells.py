@@ -8,18 +8,7 @@ from typing import Any
 
 from milvus_hash.errors import InputError
 from milvus_hash.inside import Inside
-from milvus_hash.media import opening
 from milvus_hash.store.schema import MAX_ITEM_BYTES
-
-# By its suffix a file is a picture or a clip. An animated GIF, WebP or PNG is a picture, of which the first frame
-# counts, unless the column ``video`` names it: most files of these suffixes do not move.
-PICTURES = opening.SUFFIXES
-# fmt: off
-CLIPS = frozenset({
-    ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".vob", ".m2ts", ".mts",
-    ".wmv", ".asf", ".flv", ".ogv",
-})
-# fmt: on
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 80

@@ -7,16 +7,17 @@ import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from milvus_hash.errors import InputError
 from milvus_hash.inside import Inside
-from milvus_hash.manifest.cells import CLIPS, PICTURES, check_id
+from milvus_hash.manifest.cells import check_id
 from milvus_hash.manifest.reading import read_table
 from milvus_hash.manifest.tables import SUFFIXES
+from milvus_hash.media.modalities import FILES, MODALITIES, OF_SUFFIX
 from milvus_hash.media.text import MAX_TEXT_BYTES, check_text
 from milvus_hash.record import Record, Reject, path_of
 
-_MEDIA = PICTURES | CLIPS
 _TABLES = frozenset(f"metadata{suffix}" for suffix in SUFFIXES)
 # What systems and storage devices put beside people's files: thumbnails, waste, snapshots
 # fmt: off
@@ -30,8 +31,8 @@ _DROPPINGS = frozenset({
 def read_folder(path: Path | str, *, left_out: Counter[str] | None = None) -> Iterator[Record | Reject]:
     """The pictures, clips and texts below ``path``: each folder in the order of its names, files before folders.
 
-    The id is the path below ``path`` with ``/`` between its parts. The suffix says what a file is (``PICTURES``,
-    ``CLIPS``, ``.txt``); an animated GIF or WebP is a picture here, and a clip only where a manifest says so.
+    The id is the path below ``path`` with ``/`` between its parts. The suffix says what a file is (``OF_SUFFIX``,
+    ``.txt``); an animated GIF or WebP is a picture here, and a clip only where a manifest says so.
     ``NAME.txt`` beside ``NAME.*`` is its text; alone it is an item of its own. Hidden files, other suffixes and what
     systems leave behind (``@eaDir``, ``__MACOSX``) are left out.
 
@@ -56,8 +57,9 @@ def read_folder(path: Path | str, *, left_out: Counter[str] | None = None) -> It
         found = True
         yield row
     if not found:
-        pictures, clips = (" ".join(sorted(suffixes)) for suffixes in (PICTURES, CLIPS))
-        raise InputError(f"{root} holds no picture ({pictures}), no clip ({clips}) and no text (.txt)")
+        kinds = [MODALITIES[name] for name in FILES]
+        nothing = ", ".join(f"no {kind.noun} ({' '.join(sorted(kind.suffixes))})" for kind in kinds)
+        raise InputError(f"{root} holds {nothing} and no text (.txt)")
 
 
 class _Folder:
@@ -102,7 +104,7 @@ class _Folder:
             for row in read_table(tables[0], prefix=prefix, within=self._inside, taken=self._taken):
                 if isinstance(row, Record):
                     self._taken.add(row.id)
-                    named.update(map(os.path.abspath, filter(None, map(path_of, (row.image, row.video)))))
+                    named.update(map(os.path.abspath, filter(None, map(path_of, row.files.values()))))
                 yield row
         except InputError as error:
             if folder == self._root:
@@ -114,7 +116,7 @@ class _Folder:
         return True
 
     def _count_unnamed(self, root: Path, named: set[str]) -> None:
-        """Count the pictures and clips below ``root`` that its metadata file leaves out."""
+        """Count the files below ``root`` that its metadata file leaves out."""
         todo = [root]
         while todo:
             try:
@@ -122,13 +124,13 @@ class _Folder:
             except OSError:
                 continue
             for entry in listing:
-                if _suffix(entry) in _MEDIA and _is(entry.is_file) and os.path.abspath(entry.path) not in named:  # noqa: PTH100
+                if _suffix(entry) in OF_SUFFIX and _is(entry.is_file) and os.path.abspath(entry.path) not in named:  # noqa: PTH100
                     self._left_out["not in the metadata file"] += 1
             todo.extend(Path(e.path) for e in listing if e.is_dir(follow_symlinks=False))
 
     def _files(self, listing: list[os.DirEntry[str]]) -> Iterator[Record | Reject]:
         """The records of one folder, given its entries in order."""
-        stems = {os.path.splitext(e.name)[0] for e in listing if _suffix(e) in _MEDIA and _is(e.is_file)}  # noqa: PTH122
+        stems = {os.path.splitext(e.name)[0] for e in listing if _suffix(e) in OF_SUFFIX and _is(e.is_file)}  # noqa: PTH122
         texts = {e.name[:-4]: e for e in listing if _suffix(e) == ".txt"}
         for entry in listing:
             suffix = _suffix(entry)
@@ -138,12 +140,12 @@ class _Folder:
                 continue
             if problem := self._problem(entry) or _bad_identifier(self._identifier(path)):
                 yield self._reject(path, problem)
-            elif suffix in _MEDIA:
+            elif suffix in OF_SUFFIX:
                 caption = (
                     _read_text(Path(texts[stem].path)) if stem in texts and not self._problem(texts[stem]) else None
                 )
-                image, video = (None, str(path)) if suffix in CLIPS else (str(path), None)
-                yield Record(self._identifier(path), image, video, (caption,) if isinstance(caption, str) else ())
+                file: dict[str, Any] = {OF_SUFFIX[suffix]: str(path)}
+                yield Record(self._identifier(path), texts=(caption,) if isinstance(caption, str) else (), **file)
             else:
                 text = _read_text(path)
                 if isinstance(text, InputError):
@@ -158,7 +160,7 @@ class _Folder:
                 return False
             self._left_out["links to folders"] += 1
             return True
-        if suffix in _MEDIA or suffix == ".txt":
+        if suffix in OF_SUFFIX or suffix == ".txt":
             return False
         if entry.name not in _TABLES and not _is(entry.is_dir):
             self._left_out[suffix or "without a suffix"] += 1

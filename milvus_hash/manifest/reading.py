@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from milvus_hash.errors import InputError
 from milvus_hash.inside import Inside
-from milvus_hash.manifest.cells import CLIPS, check_id, clean, is_empty, number_as_text, shown, to_path, to_strings
+from milvus_hash.manifest.cells import check_id, clean, is_empty, number_as_text, shown, to_path, to_strings
 from milvus_hash.manifest.frame import frame_rows
 from milvus_hash.manifest.json_value import json_value
 from milvus_hash.manifest.line import Line
 from milvus_hash.manifest.table_writer import write_rows
 from milvus_hash.manifest.tables import read_rows
+from milvus_hash.media.modalities import FILES, OF_SUFFIX
 from milvus_hash.record import Record, Reject, path_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 SPLITS = ("train", "val", "query", "database")
-_MEDIA = ("image", "file_name", "video", "text")
+_MEDIA = (*FILES, "file_name", "text")
 _COLUMNS = ("id", *_MEDIA, "labels", "split")
 _NAMED = 20  # columns in a message
 
@@ -141,28 +142,27 @@ def _check_columns(path: Path, columns: Collection[str], *, implicit_id: bool) -
 def _identifier(cells: Mapping[str, Any], prefix: str, *, implicit_id: bool) -> str:
     value = cells.get("id")
     if implicit_id and is_empty(value):
-        value = next((cells[name] for name in ("file_name", "image", "video") if not is_empty(cells.get(name))), None)
+        value = next((cells[name] for name in ("file_name", *FILES) if not is_empty(cells.get(name))), None)
         value = prefix + value if isinstance(value, str) else value
     return check_id(number_as_text(value))
 
 
 def _record(identifier: str, cells: Mapping[str, Any], base: Path, within: Inside | None) -> Record:
-    media = {name: to_path(name, cells.get(name), base, within) for name in ("image", "video")}
+    files = {name: to_path(name, cells.get(name), base, within) for name in FILES}
     if named := to_path("file_name", cells.get("file_name"), base, within):
-        kind = "video" if Path(named).suffix.lower() in CLIPS else "image"
-        if media[kind]:
-            raise InputError(f"has both {kind!r} and 'file_name', which mean the same; keep one")
-        media[kind] = named
+        modality = OF_SUFFIX.get(Path(named).suffix.lower(), "image")
+        if files[modality]:
+            raise InputError(f"has both {modality!r} and 'file_name', which mean the same; keep one")
+        files[modality] = named
     splits = tuple(dict.fromkeys(to_strings("split", cells.get("split")))) or ("database",)
     if unknown := set(splits) - set(SPLITS):
         raise InputError(f"split is {shown(sorted(unknown))}; only {', '.join(SPLITS)} are allowed")
     texts = to_strings("text", cells.get("text"))
-    if not media["image"] and not media["video"] and not texts:
-        raise InputError("has no image, video or text")
+    if not any(files.values()) and not texts:
+        raise InputError(f"has no {', '.join(FILES)} or text")
     return Record(
         id=identifier,
-        image=media["image"],
-        video=media["video"],
+        **files,
         texts=texts,
         labels=to_strings("labels", cells.get("labels"), numbers=True),
         splits=splits,
@@ -186,8 +186,7 @@ def _row(record: Record, base: Path) -> dict[str, Any]:
         raise InputError(f"{record.id!r} has metadata called {sorted(taken)}, which are columns of the manifest")
     row = {
         "id": record.id,
-        "image": _shorten(record.image, base),
-        "video": _shorten(record.video, base),
+        **{name: _shorten(source, base) for name, source in record.files.items()},
         "text": list(record.texts),
         "labels": list(record.labels),
         "split": list(record.splits),
@@ -196,9 +195,7 @@ def _row(record: Record, base: Path) -> dict[str, Any]:
     return {name: value for name, value in row.items() if not is_empty(value) and value != []}
 
 
-def _shorten(source: object, base: Path) -> str | None:
-    if source is None:
-        return None
+def _shorten(source: object, base: Path) -> str:
     if not (path := path_of(source)):
         raise InputError(f"a manifest names files; write the {type(source).__name__} that is in memory to one first")
     full = Path(os.path.abspath(path))  # noqa: PTH100

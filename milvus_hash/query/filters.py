@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from milvus_hash.errors import InputError, StoreError
+from milvus_hash.media.modalities import MODALITIES
 from milvus_hash.query.harmless import check_harmless
 from milvus_hash.query.quoting import as_lite_reads
 from milvus_hash.store.call import Call, Steps
-from milvus_hash.store.schema import MODALITIES
 from milvus_hash.store.target import Target
 
 _TEMPLATES_SINCE = (2, 5)

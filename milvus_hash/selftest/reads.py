@@ -10,10 +10,11 @@ import numpy as np
 from milvus_hash.async_collection import AsyncHashCollection
 from milvus_hash.collection import HashCollection
 from milvus_hash.errors import StoreError
+from milvus_hash.media.modalities import MODALITIES
 from milvus_hash.query.stored import as_bytes
 from milvus_hash.selftest.bench import QUESTIONS, Bench
 from milvus_hash.selftest.step import NotAvailable, expect
-from milvus_hash.store.schema import MODALITIES, primary_key
+from milvus_hash.store.schema import primary_key
 from milvus_hash.store.target import CODE
 
 _NEAR = 40  # rows within the radius that is tried

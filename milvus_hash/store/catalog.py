@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from milvus_hash.bundle import Bundle
 from milvus_hash.errors import BundleMismatch, StoreError, Unsettled
+from milvus_hash.media.modalities import MODALITIES
 from milvus_hash.store.building import create_index
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.description import Description, describe, exists
 from milvus_hash.store.index import resolve
 from milvus_hash.store.making import making
-from milvus_hash.store.schema import MODALITIES, Provenance, build_schema
+from milvus_hash.store.schema import Provenance, build_schema
 
 
 def create(
@@ -30,7 +31,7 @@ def create(
         InputError: Index, rows or fields cannot be used.
     """
     index = resolve(kind, lite=connection.lite, rows=expected_rows)
-    partitions = () if connection.lite else MODALITIES  # Milvus Lite has none
+    partitions = () if connection.lite else tuple(MODALITIES)  # Milvus Lite has none
     schema = build_schema(replace(made_by, partitioned=bool(partitions)), fields, partitions)
     if exists(connection, name):
         raise Unsettled(

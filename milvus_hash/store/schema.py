@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
-from milvus_hash import record
 from milvus_hash.errors import InputError, StoreError
+from milvus_hash.media.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from milvus_hash.store.driver import CollectionSchema
 
-MODALITIES = (*record.MODALITIES, "vector")
 _KEY = re.compile(rf"[\w.~%-]+#({'|'.join(MODALITIES)})#[0-9]+", re.ASCII)
 RESERVED = frozenset({"pk", "item", "modality", "ordinal", "code", "$meta"})
 """Names that no metadata field may have."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from milvus_hash.errors import InputError, StoreError
+from milvus_hash.media.modalities import MODALITIES
 from milvus_hash.query.filters import check_modality
 from milvus_hash.query.rows import count
 from milvus_hash.store.building import LEAST_ROWS
 from milvus_hash.store.consistency import Consistency
-from milvus_hash.store.schema import MODALITIES
 from milvus_hash.store.table import Table
 
 

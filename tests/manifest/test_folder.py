@@ -11,8 +11,8 @@ import pytest
 
 from milvus_hash.errors import InputError
 from milvus_hash.manifest import read_manifest, read_source
-from milvus_hash.manifest.cells import CLIPS, PICTURES
 from milvus_hash.manifest.folder import read_folder
+from milvus_hash.media.modalities import OF_SUFFIX
 from milvus_hash.record import Record, Reject
 
 
@@ -170,10 +170,10 @@ def test_other_suffixes_are_left_out_and_counted(tmp_path):
 
 
 def test_every_format_that_is_read_is_an_item(tmp_path):
-    names = [f"{number}{suffix}" for number, suffix in enumerate(sorted(PICTURES | CLIPS))]
+    names = [f"{number}{suffix}" for number, suffix in enumerate(sorted(OF_SUFFIX))]
     make(tmp_path, *names)
     assert {row.id for row in read_source(tmp_path)} == set(names)
-    assert {".jfif", ".jpe", ".avif", ".jp2", ".ppm", ".mpg", ".wmv"} <= PICTURES | CLIPS
+    assert {".jfif", ".jpe", ".avif", ".jp2", ".ppm", ".mpg", ".wmv"} <= OF_SUFFIX.keys()
 
 
 def test_metadata_files_of_sub_folders(tmp_path):

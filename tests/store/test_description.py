@@ -12,10 +12,11 @@ from milvus_hash.collection import CodeRow, HashCollection
 from milvus_hash.encoder import Encoder
 from milvus_hash.errors import StoreError
 from milvus_hash.health import examine
+from milvus_hash.media.modalities import MODALITIES
 from milvus_hash.store import catalog
 from milvus_hash.store.description import describe
 from milvus_hash.store.repair import repair
-from milvus_hash.store.schema import MODALITIES, Provenance, build_schema
+from milvus_hash.store.schema import Provenance, build_schema
 
 ROWS = [CodeRow(f"{modality}-{n}", modality, 0, np.full(8, n, np.uint8)) for modality in MODALITIES for n in range(20)]
 

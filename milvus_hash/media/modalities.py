@@ -1,0 +1,84 @@
+"""The modalities: one row each, which says what everything else has to know of one.
+
+Names of modalities stand in bundles (:data:`milvus_hash.bundle.inputs.INPUTS`), in rows and partitions of collections,
+in columns of manifests and in attributes of records. Loaders are imported when something is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from milvus_hash.media import opening
+
+Load: TypeAlias = Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """What items of one modality are.
+
+    Attributes:
+        noun: What messages call one of them.
+        load: What a graph takes of a source, given the input that the bundle states; raises InputError.
+        suffixes: Of its files. With any, a record's attribute and a manifest's column of the modality's name hold a
+            path, and loading is done ahead, in threads.
+    """
+
+    noun: str
+    load: Load
+    suffixes: frozenset[str] = frozenset()
+
+
+def _image(source: Any, target: Any) -> Any:  # noqa: ANN401 (of any modality)
+    from milvus_hash.media.image import load_image
+
+    return load_image(source, target)
+
+
+def _video(source: Any, target: Any) -> Any:  # noqa: ANN401
+    from milvus_hash.media.video import load_video
+
+    return load_video(source, target)
+
+
+def _text(source: Any, target: Any) -> Any:  # noqa: ANN401
+    from milvus_hash.media.text import check_text
+
+    return check_text(source)
+
+
+def _vector(source: Any, target: Any) -> Any:  # noqa: ANN401
+    from milvus_hash.media.vector import check_vector
+
+    return check_vector(source, target.width)
+
+
+# fmt: off
+_FILMS = frozenset({
+    ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".vob", ".m2ts", ".mts",
+    ".wmv", ".asf", ".flv", ".ogv",
+})
+# fmt: on
+
+MODALITIES = {
+    "image": Medium("picture", _image, opening.SUFFIXES),
+    "video": Medium("clip", _video, _FILMS),
+    "text": Medium("text", _text),
+    "vector": Medium("vector", _vector),
+}
+"""All of them, by name."""
+
+FILES = tuple(name for name, medium in MODALITIES.items() if medium.suffixes)
+"""Those that lie in files."""
+
+RECORDED = (*FILES, "text")
+"""Those that a record can have."""
+
+OF_SUFFIX = {suffix: name for name in FILES for suffix in MODALITIES[name].suffixes}
+"""What a file is, by its suffix in small letters.
+
+An animated GIF, WebP or PNG is a picture, of which the first frame counts, unless the column ``video`` of a manifest
+names it: most files of these suffixes do not move.
+"""
