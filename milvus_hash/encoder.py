@@ -6,9 +6,8 @@ come in the order of the inputs, and a bad input costs its own place only.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from milvus_hash.ahead import in_order
 from milvus_hash.bundle import Bundle, VectorInput, read_bundle
 from milvus_hash.codes import Codes
 from milvus_hash.errors import InputError
@@ -312,34 +312,22 @@ class Encoder:
         """Batches of (key, decoded value or InputError)."""
         medium, target = MODALITIES[modality], self.bundle.modalities[modality].input
         size = max(1, self.batch_size // target.counts_as)
+
+        def load(item: tuple[Key, Any]) -> tuple[Key, Any]:
+            key, source = item
+            try:
+                return key, medium.load(source, target)
+            except InputError as error:
+                return key, error
+
         if medium.suffixes:
-            yield from self._decoded_ahead(items, lambda source: medium.load(source, target), size)
-            return
-        rest = iter(items)  # nothing to decode ahead
-        while batch := list(islice(rest, size)):
-            yield [(key, _attempt(lambda source: medium.load(source, target), source)) for key, source in batch]
-
-    def _decoded_ahead(
-        self, items: Iterable[tuple[Key, Any]], decode: Callable[[Any], Any], batch_size: int
-    ) -> Iterator[list[tuple[Key, Any]]]:
-        rest = iter(items)
-        waiting: deque[tuple[Key, Future[Any]]] = deque()
-        pool = ThreadPoolExecutor(self.threads, thread_name_prefix="decode")
-
-        def refill() -> None:
-            room = max(batch_size * (_BATCHES_AHEAD + 1), 2 * self.threads) - len(waiting)
-            for key, source in islice(rest, room):
-                waiting.append((key, pool.submit(_attempt, decode, source)))
-
-        try:
-            refill()
-            while waiting:
-                keys_futures = [waiting.popleft() for _ in range(min(batch_size, len(waiting)))]
-                batch = [(key, future.result()) for key, future in keys_futures]
-                refill()  # the pool works on these while the caller has this batch in onnxruntime
+            waiting = max(_BATCHES_AHEAD * size, self.threads)
+            loaded = in_order(load, items, threads=self.threads, waiting=waiting)
+        else:
+            loaded = (load(item) for item in items)
+        with closing(loaded):
+            while batch := list(islice(loaded, size)):
                 yield batch
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
     def _graph(self, modality: str) -> Graph:
         """The graph of ``modality``, opened when it is first needed."""
@@ -355,11 +343,3 @@ class Encoder:
                     arena=self._arena,
                 )
         return self._graphs[modality]
-
-
-def _attempt(function: Callable[[Any], Any], source: Any) -> Any:  # noqa: ANN401 (whatever the media function gives)
-    """The result of ``function``, or the InputError itself: an error takes the place of its value."""
-    try:
-        return function(source)
-    except InputError as error:
-        return error

@@ -87,7 +87,7 @@ def test_writing_twice_leaves_the_same_rows(flat_store):
 
 
 def test_of_repeated_rows_the_last_one_stays(flat_store, monkeypatch):
-    monkeypatch.setattr("milvus_hash.store.writer.MAX_ROWS", 4)  # repeats within a batch, and across batches
+    monkeypatch.setattr("milvus_hash.store.limits.ROWS_WRITTEN", 4)  # repeats within a batch, and across batches
     collection = flat_store.create()
     data = random_codes(11)
     rows = [CodeRow("same", "image", 0, code, {"number": n}) for n, code in enumerate(data)]
@@ -152,7 +152,7 @@ def test_large_rows_are_split_by_bytes(flat_store):
 
 
 def test_a_failing_source_keeps_what_was_sent(lite_store, monkeypatch):
-    monkeypatch.setattr("milvus_hash.store.writer.MAX_ROWS", 10)
+    monkeypatch.setattr("milvus_hash.store.limits.ROWS_WRITTEN", 10)
 
     def source():
         yield from rows_of(random_codes(25))
@@ -165,7 +165,7 @@ def test_a_failing_source_keeps_what_was_sent(lite_store, monkeypatch):
 
 
 def test_a_refused_batch_stops_the_writing(lite_store, monkeypatch):
-    monkeypatch.setattr("milvus_hash.store.writer.MAX_ROWS", 10)
+    monkeypatch.setattr("milvus_hash.store.limits.ROWS_WRITTEN", 10)
     collection = lite_store.create(fields={"year": int})
     taken = []
 

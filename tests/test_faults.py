@@ -16,7 +16,7 @@ from plain_pymilvus import plain_client
 from milvus_hash.async_collection import AsyncHashCollection
 from milvus_hash.collection import CodeRow, HashCollection
 from milvus_hash.errors import StoreError
-from milvus_hash.store import writer
+from milvus_hash.store import limits
 
 CODES = np.random.default_rng(0).integers(0, 256, (200, 8), dtype=np.uint8)
 SHORT = 1.0  # the timeout, in seconds, of calls that must fail
@@ -120,7 +120,7 @@ def test_a_server_that_is_killed_and_comes_back(server, collection, hasty):
 
 
 def test_a_restart_amid_a_write_loses_nothing(server, collection, monkeypatch):
-    monkeypatch.setattr(writer, "MAX_ROWS", 20)
+    monkeypatch.setattr(limits, "ROWS_WRITTEN", 20)
     restarting = threading.Thread(target=lambda: (server.kill(), server.start()))
 
     def more() -> Iterator[CodeRow]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from milvus_hash.ahead import in_order
 from milvus_hash.bundle import ImageInput, VideoInput
 from milvus_hash.errors import InputError
 from milvus_hash_export.cache_key import cache_key
@@ -164,14 +164,10 @@ def _batch(job: _Job, rows: range) -> tuple[NDArray[Any] | None, dict[int, str]]
 def _in_order(work: Callable[[range], _Result], batches: Sequence[range]) -> Iterator[_Result]:
     """``work`` on every batch, as many at a time as there are threads, results in order."""
     threads = torch.get_num_threads()
-    waiting: deque[Future[_Result]] = deque()
-    left = iter(batches)
+    one = partial(torch.set_num_threads, 1)
     try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            waiting.extend(pool.submit(work, rows) for rows in islice(left, 2 * threads))
-            while waiting:
-                yield waiting.popleft().result()
-                waiting.extend(pool.submit(work, rows) for rows in islice(left, 1))
+        with closing(in_order(work, batches, threads=threads, waiting=threads, prepare=one)) as results:
+            yield from results
     finally:
         torch.set_num_threads(threads)  # threads that start later inherit the last setting
 

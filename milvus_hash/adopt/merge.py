@@ -7,21 +7,23 @@ While one page is compared and encoded, the next is being read and the last one 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from milvus_hash.adopt.sidecar import Sidecar
-from milvus_hash.adopt.source import Chunk, Source, ahead, fetch, walk
+from milvus_hash.adopt.source import Chunk, Source, fetch, walk
+from milvus_hash.ahead import in_order, one_ahead
 from milvus_hash.media.vector import LARGEST
 from milvus_hash.query.quoting import is_quotable, one_of
 from milvus_hash.query.stored import as_bytes
 from milvus_hash.query.walk import in_parts, pages
 from milvus_hash.record import Reject
+from milvus_hash.store import limits
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.target import CODE, Key
@@ -30,11 +32,9 @@ from milvus_hash.store.writer import upsert
 if TYPE_CHECKING:
     from milvus_hash.encoder import Encoder
 
-_AT_ONCE = 2  # batches on their way: pymilvus packs one while Milvus stores the other
-_BYTES_PER_CALL = 16_000_000
-_ROWS_PER_CALL = 10_000
-
 Row = dict[str, Any]
+Writes: TypeAlias = Generator[Callable[[], object], None, None]
+"""Calls that change the sidecar, in their order; no two that are near each other concern the same key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +96,30 @@ class Merge:
         Raises:
             StoreError: Milvus failed; what was confirmed is there, and another walk goes on.
         """
-        last: Key | None = None
-        chunks = walk(self._connection, self._source, fields=self._sidecar.adopted.fields)
-        with _Writer(self._connection, self._sidecar) as writer:
-            for chunk in ahead(chunks):
-                if self._stop():
-                    return Changes(**self._counts)
-                named = [key for key in chunk.keys if is_quotable(key, lite=self._connection.lite)]
-                self._settle(chunk, last, named[-1] if named else last, writer)
-                last = named[-1] if named else last
-                self._progress(len(chunk.keys))
-            for page in self._stored(last, None):
-                self._settle_others({row[self._source.pk]: row for row in page}, writer)
+        together = limits.writes_together(lite=self._connection.lite)
+        with (
+            closing(self._writes()) as writes,
+            closing(in_order(lambda write: write(), writes, threads=together)) as written,
+        ):
+            for _ in written:
+                pass
         return Changes(**self._counts)
 
-    def _settle(self, chunk: Chunk, above: Key | None, up_to: Key | None, writer: _Writer) -> None:
+    def _writes(self) -> Writes:
+        last: Key | None = None
+        chunks = walk(self._connection, self._source, fields=self._sidecar.adopted.fields)
+        with closing(one_ahead(chunks)) as upcoming:
+            for chunk in upcoming:
+                if self._stop():
+                    return
+                named = [key for key in chunk.keys if is_quotable(key, lite=self._connection.lite)]
+                yield from self._settle(chunk, last, named[-1] if named else last)
+                last = named[-1] if named else last
+                self._progress(len(chunk.keys))
+        for page in self._stored(last, None):
+            yield from self._settle_others({row[self._source.pk]: row for row in page})
+
+    def _settle(self, chunk: Chunk, above: Key | None, up_to: Key | None) -> Writes:
         """Make the sidecar's rows between two keys those of ``chunk``."""
         wanted, here = self._rows(chunk), set(chunk.keys)
         stored: set[Key] = set()
@@ -128,14 +137,14 @@ class Merge:
                     codeless.append(key)
                 else:
                     others[key] = row
-            self._delete(codeless, writer)
-            self._settle_others(others, writer)
+            yield from self._delete(codeless)
+            yield from self._settle_others(others)
         changed = sum(key in stored for key in wanted)
         self._counts["changed"] += changed
         self._counts["added"] += len(wanted) - changed
-        writer.upsert(list(wanted.values()))
+        yield from self._upsert(list(wanted.values()))
 
-    def _settle_others(self, stored: Mapping[Key, Row], writer: _Writer) -> None:
+    def _settle_others(self, stored: Mapping[Key, Row]) -> Writes:
         """Delete rows of the sidecar whose keys were not met in the source, once it was asked for exactly these."""
         wanted: dict[Key, Row] = {}
         left = list(stored)
@@ -145,15 +154,27 @@ class Merge:
                 break
             wanted |= self._rows(there)
             left = [key for key in left if key not in set(there.keys)]
-        self._delete([key for key in stored if key not in wanted], writer)
+        yield from self._delete([key for key in stored if key not in wanted])
         changed = [row for key, row in wanted.items() if not _same(stored[key], row)]
         self._counts["unchanged"] += len(wanted) - len(changed)
         self._counts["changed"] += len(changed)
-        writer.upsert(changed)
+        yield from self._upsert(changed)
 
-    def _delete(self, keys: list[Key], writer: _Writer) -> None:
+    def _delete(self, keys: list[Key]) -> Writes:
         self._counts["deleted"] += len(keys)
-        writer.delete(keys)
+        lite, name = self._connection.lite, self._sidecar.name
+        for part in in_parts(keys, limits.KEYS_DELETED, lite=lite):
+            some = one_of(self._sidecar.adopted.pk, part, lite=lite)
+            yield partial(self._connection.call, f"deleting from {name!r}", "delete", name, filter=some)
+
+    def _upsert(self, rows: list[Row]) -> Writes:
+        """Write rows, in as many calls as their texts need."""
+        pk, texts = self._sidecar.adopted.pk, self._sidecar.texts
+        seen = sum(len(str(row[text])) for row in rows for text in (pk, *texts))
+        row_bytes = self._sidecar.made_by.bits // 8 + limits.ROW_BYTES + 4 * seen // max(1, len(rows))
+        step = max(1, min(limits.ROWS_WRITTEN, limits.BYTES // row_bytes))
+        for start in range(0, len(rows), step):
+            yield partial(upsert, self._connection, self._sidecar.name, rows[start : start + step], key=pk)
 
     def _stored(self, above: Key | None, up_to: Key | None) -> Iterator[list[Row]]:
         return pages(
@@ -212,48 +233,3 @@ def usable(chunk: Chunk, metric: str, *, lite: bool = False) -> tuple[Chunk, lis
 
 def _same(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return all((as_bytes(old[name]) if name == CODE else old[name]) == value for name, value in new.items())
-
-
-class _Writer:
-    """Writes to the sidecar from threads of its own; no two calls concern the same key."""
-
-    def __init__(self, connection: Connection, sidecar: Sidecar) -> None:
-        self._connection = connection
-        self._sidecar = sidecar
-        self._at_once = 1 if connection.lite else _AT_ONCE
-        self._pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="milvus-write")
-        self._on_the_way: deque[Future[Any]] = deque()
-
-    def __enter__(self) -> _Writer:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Wait for what is on its way; an error of a write is raised unless another one is already."""
-        try:
-            while self._on_the_way and kind is None:
-                self._on_the_way.popleft().result()
-        finally:
-            self._pool.shutdown(wait=True)
-
-    def upsert(self, rows: list[Row]) -> None:
-        """Write rows, in as many calls as their texts need."""
-        texts = (self._sidecar.adopted.pk, *self._sidecar.texts)
-        seen = sum(len(str(row[text])) for row in rows for text in texts)
-        row_bytes = self._sidecar.made_by.bits // 8 + 64 + 4 * seen // max(1, len(rows))
-        step = max(1, min(_ROWS_PER_CALL, _BYTES_PER_CALL // row_bytes))
-        for start in range(0, len(rows), step):
-            self._send(
-                upsert, self._connection, self._sidecar.name, rows[start : start + step], key=self._sidecar.adopted.pk
-            )
-
-    def delete(self, keys: list[Key]) -> None:
-        """Delete rows by key."""
-        lite, name = self._connection.lite, self._sidecar.name
-        for part in in_parts(keys, _ROWS_PER_CALL, lite=lite):
-            some = one_of(self._sidecar.adopted.pk, part, lite=lite)
-            self._send(self._connection.call, f"deleting from {name!r}", "delete", name, filter=some)
-
-    def _send(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (of any call)
-        if len(self._on_the_way) >= self._at_once:
-            self._on_the_way.popleft().result()
-        self._on_the_way.append(self._pool.submit(call, *args, **kwargs))

@@ -12,7 +12,8 @@ from milvus_hash.adopt import sidecar as sidecars
 from milvus_hash.adopt.learning import BITS, SAMPLE, learn_encoder
 from milvus_hash.adopt.merge import usable
 from milvus_hash.adopt.recall import Recall
-from milvus_hash.adopt.source import Source, ahead, fetch, look, sample, walk
+from milvus_hash.adopt.source import Source, fetch, look, sample, walk
+from milvus_hash.ahead import one_ahead
 from milvus_hash.errors import InputError
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.connection import Connection
@@ -157,7 +158,7 @@ def measure(
         bits = sidecar.made_by.bits
         asking = sample(connection, source, queries)
         recall = _recall(connection, source, asking, encoder, bits, k, oversample)
-        for whole in ahead(walk(connection, source)):
+        for whole in one_ahead(walk(connection, source)):
             chunk, _ = usable(whole, source.metric)
             recall.add(chunk.keys, chunk.vectors, encoder.encode_vectors(chunk.vectors, bits=bits))
             if progress is not None:

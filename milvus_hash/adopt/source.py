@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from milvus_hash.store.driver import DataType
 
 Vectors = NDArray[np.float32]
-Item = TypeVar("Item")
 
 _KINDS = {"FLOAT_VECTOR": 4, "FLOAT16_VECTOR": 2, "BFLOAT16_VECTOR": 2, "INT8_VECTOR": 1}  # bytes a number
 
@@ -212,12 +210,3 @@ def decode(values: Sequence[Any], kind: str, width: int) -> Vectors:
         return np.frombuffer(raw, dtype=np.int8).astype(np.float32).reshape(-1, width)
     halves = np.frombuffer(raw, dtype="<u2").astype(np.uint32) << 16  # bfloat16: the upper half of a float32
     return halves.view(np.float32).reshape(-1, width)
-
-
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """``items``, the next of which is made in a thread while the caller works on the last one."""
-    with ThreadPoolExecutor(1, thread_name_prefix="milvus-read") as pool:
-        upcoming = pool.submit(next, items, None)
-        while (item := upcoming.result()) is not None:
-            upcoming = pool.submit(next, items, None)
-            yield item

@@ -10,10 +10,9 @@ from milvus_hash.query.quoting import one_of
 from milvus_hash.query.rows import of_items
 from milvus_hash.query.stored import reading_of
 from milvus_hash.query.walk import all_rows, in_parts
+from milvus_hash.store import limits
 from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.target import Key, Target
-
-_KEYS_PER_CALL = 10_000
 
 
 def delete(target: Target, items: Sequence[str] | None, modality: str | None, condition: str) -> Steps[int]:
@@ -33,7 +32,7 @@ def delete(target: Target, items: Sequence[str] | None, modality: str | None, co
                 f"deleting from {target.name!r}: {left:,} rows are there again; "
                 "is the disk full, or does another process write them?"
             )
-        for part in in_parts(keys, _KEYS_PER_CALL, lite=target.lite):
+        for part in in_parts(keys, limits.KEYS_DELETED, lite=target.lite):
             arguments = {"collection_name": target.name, "filter": one_of(target.pk, part, lite=target.lite)}
             yield Call(f"deleting from {target.name!r}", "delete", arguments, read=False)
         gone.update(keys)

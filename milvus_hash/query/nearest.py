@@ -13,11 +13,9 @@ from milvus_hash.errors import AnswerTooLarge
 from milvus_hash.query.filters import both, rows_of_modality
 from milvus_hash.query.scope import MAX_LIMIT, Row, Scope, to_rows
 from milvus_hash.query.stored import with_fields
+from milvus_hash.store import limits
 from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.target import CODE, Target
-
-_ROWS_PER_CALL = 100_000  # of all queries in one call together
-_BYTES_PER_CALL = 16_000_000  # of their codes
 
 
 def nearest(
@@ -28,7 +26,7 @@ def nearest(
     Rows are ordered by distance; which of several rows at the last distance are among them is up to Milvus.
     """
     found: list[list[Row]] = []
-    step = max(1, min(_ROWS_PER_CALL // (limit + offset), _BYTES_PER_CALL // (target.bits // 8), MAX_LIMIT))
+    step = max(1, min(limits.ROWS_FOUND // (limit + offset), limits.BYTES // (target.bits // 8), MAX_LIMIT))
     for start in range(0, len(codes), step):
         data = [code.tobytes() for code in codes[start : start + step]]
         found += yield from search(target, scope, data, search_arguments(target, scope, limit=limit, offset=offset))

@@ -8,12 +8,11 @@ from milvus_hash.errors import InputError
 from milvus_hash.query.filters import check_condition, check_modality, rows_of_modality
 from milvus_hash.query.stored import reading_of
 from milvus_hash.query.walk import all_rows, rows_by_key
+from milvus_hash.store import limits
 from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.rows import CodeRow, from_entity
 from milvus_hash.store.schema import encode_item, is_primary_key
 from milvus_hash.store.target import CODE, Target
-
-_ITEMS_PER_CALL = 16  # Milvus Lite cannot parse a chain of some 50 ors
 
 
 def rows_of(
@@ -42,9 +41,9 @@ def of_items(items: Sequence[str], modality: str | None) -> Iterator[str]:
         raise InputError(f"a list of items is needed: write [{items!r}]")
     check_modality(modality)
     wanted = [encode_item(item) + (f"#{modality}" if modality else "") for item in dict.fromkeys(items)]
-    for start in range(0, len(wanted), _ITEMS_PER_CALL):
+    for start in range(0, len(wanted), limits.ITEMS):
         # '$' follows '#', so this is "begins with PREFIX#"; like would take an encoded item's '%' as a wildcard
-        ranges = [f'(pk >= "{prefix}#" and pk < "{prefix}$")' for prefix in wanted[start : start + _ITEMS_PER_CALL]]
+        ranges = [f'(pk >= "{prefix}#" and pk < "{prefix}$")' for prefix in wanted[start : start + limits.ITEMS]]
         yield " or ".join(ranges)
 
 

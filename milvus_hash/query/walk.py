@@ -22,6 +22,7 @@ from milvus_hash.errors import AnswerTooLarge, StoreError
 from milvus_hash.query.filters import both
 from milvus_hash.query.quoting import between, is_quotable, one_of, quoted
 from milvus_hash.query.scope import MAX_LIMIT
+from milvus_hash.store import limits
 from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
@@ -30,15 +31,7 @@ from milvus_hash.store.target import Key
 Entity = dict[str, Any]
 """A row as a query gives it: its key and the fields that were asked for."""
 
-# Well below the 64 MiB that a server may send. Milvus Lite, where all is one process, is quickest with little.
-_BYTES_PER_CALL = 16_000_000
-_LITE_BYTES_PER_CALL = 1_000_000
-_FIRST_BYTES = 1_000_000  # a server may answer a page with its limit from every segment
-_FIRST_ROWS = 256  # where some field's size is unknown
 _GROWTH = 4  # times more rows in the next page
-_KEYS_PER_CALL = 8192
-_QUESTION_BYTES = 4_000_000
-_ROW_BYTES = 64  # key, names and lengths of a row
 _IN_ORDER = {"iterator": "True", "reduce_stop_for_best": "True"}
 
 
@@ -84,7 +77,7 @@ class Reading:
     @property
     def known_bytes(self) -> int:
         """Of a row, without the fields whose size is unknown."""
-        return _ROW_BYTES + sum(self.sizes.values())
+        return limits.ROW_BYTES + sum(self.sizes.values())
 
     def measure(self, page: Sequence[Entity]) -> int:
         """Bytes of some rows."""
@@ -93,12 +86,12 @@ class Reading:
 
     def first_rows(self) -> int:
         """How many rows to ask for where none has been seen."""
-        most = (_LITE_BYTES_PER_CALL if self.lite else _FIRST_BYTES) // self.known_bytes
-        return max(1, min(most, MAX_LIMIT if set(self.output_fields) <= self.sizes.keys() else _FIRST_ROWS))
+        most = (limits.LITE_BYTES if self.lite else limits.FIRST_BYTES) // self.known_bytes
+        return max(1, min(most, MAX_LIMIT if set(self.output_fields) <= self.sizes.keys() else limits.FIRST_ROWS))
 
     def next_rows(self, asked: int, page: Sequence[Entity]) -> int:
         """How many rows to ask for after a page."""
-        fitting = asked * (_LITE_BYTES_PER_CALL if self.lite else _BYTES_PER_CALL) // max(1, self.measure(page))
+        fitting = asked * (limits.LITE_BYTES if self.lite else limits.BYTES) // max(1, self.measure(page))
         return max(1, min(fitting, _GROWTH * asked, MAX_LIMIT))
 
 
@@ -173,8 +166,8 @@ def rows_by_key(reading: Reading, keys: Sequence[Key]) -> Steps[list[Entity]]:
     Raises:
         StoreError: Milvus failed.
     """
-    most = _LITE_BYTES_PER_CALL if reading.lite else _BYTES_PER_CALL
-    rows = max(1, min(_KEYS_PER_CALL, most // reading.known_bytes))
+    most = limits.LITE_BYTES if reading.lite else limits.BYTES
+    rows = max(1, min(limits.KEYS_READ, most // reading.known_bytes))
     found: list[Entity] = []
     start = 0
     while start < len(keys):
@@ -203,7 +196,7 @@ def _fitting(keys: Sequence[Key], *, lite: bool) -> Sequence[Key]:
     size = 0
     for number, key in enumerate(keys):
         size += 20 if isinstance(key, int) else len(quoted(key, lite=lite).encode())
-        if size > _QUESTION_BYTES and number:
+        if size > limits.FILTER_BYTES and number:
             return keys[:number]
     return keys
 

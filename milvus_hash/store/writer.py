@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from milvus_hash.ahead import in_order
 from milvus_hash.errors import StoreError
-from milvus_hash.store import lite_disk
+from milvus_hash.store import limits, lite_disk
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.rows import CodeRow, to_entity
 
 Batch: TypeAlias = dict[str, dict[str, Any]]
 """Primary key to row."""
 
-MAX_ROWS = 10_000
-# Characters are counted, of which UTF-8 needs at most four bytes each: so a request stays below the 64 MiB that
-# Milvus takes.
-MAX_BYTES = 16_000_000
-_ROW_BYTES = 64  # field names and lengths on the wire
-
 
 def batches(rows: Iterable[CodeRow | None], width: int, declared: Mapping[str, type]) -> Iterator[Batch]:
-    """Batches of at most ``MAX_ROWS`` rows and ``MAX_BYTES`` bytes; of equal keys in a batch the last one stays.
+    """Batches as large as :mod:`milvus_hash.store.limits` lets them be; of equal keys in a batch the last one stays.
 
     A batch also ends at None.
 
@@ -43,9 +36,9 @@ def batches(rows: Iterable[CodeRow | None], width: int, declared: Mapping[str, t
             batch, size = {}, 0
             continue
         entity = to_entity(row, width, declared)
-        cost = width + 2 * len(entity["pk"]) + _ROW_BYTES
+        cost = width + 2 * len(entity["pk"]) + limits.ROW_BYTES
         cost += sum(len(value if isinstance(value, str) else repr(value)) for value in row.fields.values())
-        if batch and (len(batch) == MAX_ROWS or size + cost > MAX_BYTES):
+        if batch and (len(batch) == limits.ROWS_WRITTEN or size + cost > limits.BYTES):
             yield batch
             batch, size = {}, 0
         batch[entity["pk"]] = entity
@@ -89,21 +82,15 @@ def write(
             count += row is not None
             yield row
 
-    on_the_way: deque[tuple[Batch, Future[None]]] = deque()
+    def clash(batch: Batch, other: Batch) -> bool:
+        return not batch.keys().isdisjoint(other)
 
-    def wait_for_oldest() -> None:
-        _, sending = on_the_way.popleft()
-        sending.result()
+    def send_rows(batch: Batch) -> None:
+        send(list(batch.values()))
 
-    with ThreadPoolExecutor(at_once, thread_name_prefix="milvus-write") as pool:
-        for batch in batches(counted(), width, declared):
-            while on_the_way and (
-                len(on_the_way) >= at_once or not all(batch.keys().isdisjoint(other) for other, _ in on_the_way)
-            ):
-                wait_for_oldest()
-            on_the_way.append((batch, pool.submit(send, list(batch.values()))))
-        while on_the_way:
-            wait_for_oldest()
+    with closing(in_order(send_rows, batches(counted(), width, declared), threads=at_once, clash=clash)) as sent:
+        for _ in sent:
+            pass
     return count
 
 

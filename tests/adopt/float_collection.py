@@ -12,7 +12,7 @@ import pytest
 from plain_pymilvus import plain_client
 from pymilvus import DataType, MilvusClient
 
-from milvus_hash.query import walk
+from milvus_hash.store import limits
 
 WIDTH = 64
 _numbers = count(1)
@@ -20,8 +20,8 @@ _numbers = count(1)
 
 def small_pages(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     """Let walks read pages of about ``size`` bytes, so that some hundred rows take several."""
-    for name in ("_FIRST_BYTES", "_BYTES_PER_CALL", "_LITE_BYTES_PER_CALL"):
-        monkeypatch.setattr(walk, name, size)
+    for name in ("FIRST_BYTES", "BYTES", "LITE_BYTES"):
+        monkeypatch.setattr(limits, name, size)
 
 
 def clustered(rows: int, *, width: int = WIDTH, seed: int = 0) -> np.ndarray:

@@ -9,6 +9,7 @@ from float_collection import clustered, float_collection, small_pages
 from milvus_hash.adopt import AdoptedCollection, Changes, adopt, merge, sync
 from milvus_hash.adopt.source import Chunk
 from milvus_hash.errors import StoreError
+from milvus_hash.store import limits
 from milvus_hash.store.connection import Connection
 
 
@@ -103,7 +104,7 @@ def test_an_empty_source_gets_an_empty_sidecar(lite_floats, vector_bundle):
 
 
 def test_texts_of_any_length_are_copied(lite_floats, vector_bundle, monkeypatch):
-    monkeypatch.setattr(merge, "_BYTES_PER_CALL", 20_000)
+    monkeypatch.setattr(limits, "BYTES", 20_000)
     rows = [
         {"id": 10 * n + 10, "vector": vector, "price": n, "name": "é" * (n % 200)}
         for n, vector in enumerate(clustered(600))

@@ -23,7 +23,8 @@ from pymilvus import DataType, MilvusClient
 from milvus_hash import Encoder
 from milvus_hash.adopt import adopt, sync
 from milvus_hash.adopt.learn import learn, write_vector_bundle
-from milvus_hash.adopt.source import ahead, look, walk
+from milvus_hash.adopt.source import look, walk
+from milvus_hash.ahead import one_ahead
 from milvus_hash.store.connection import Connection
 
 TIMEOUT = 300.0
@@ -66,7 +67,7 @@ def measure(backend: str, rows: int, width: int, bits: int) -> dict[str, float]:
 
         def read() -> None:
             found = look(connection, "source", "vector")
-            assert sum(len(chunk.keys) for chunk in ahead(walk(connection, found))) == rows
+            assert sum(len(chunk.keys) for chunk in one_ahead(walk(connection, found))) == rows
 
         def make() -> None:
             """An empty sidecar: what a server takes to make any collection is not the backfill's."""

@@ -27,7 +27,7 @@ from milvus_server import own_server
 from milvus_hash.adopt.learn import learn, write_vector_bundle
 from milvus_hash.adopt.merge import Changes
 from milvus_hash.encoder import Encoder
-from milvus_hash.query import walk
+from milvus_hash.store import limits
 
 SEGMENTS = (1, 4, 40)
 
@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--restarts", type=int, default=3)
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)  # what pymilvus says of a server that is away
-    walk._FIRST_BYTES, walk._BYTES_PER_CALL = 20_000, 200_000  # so that some thousand rows take many pages
+    limits.FIRST_BYTES, limits.BYTES = 20_000, 200_000  # so that some thousand rows take many pages
     wrong_runs = 0
     with tempfile.TemporaryDirectory() as folder, own_server(settings=NO_COMPACTION) as server:
         bundle = Path(folder) / "bundle"

@@ -17,8 +17,8 @@ import numpy as np
 from backends import BACKENDS, any_encoder, backend_uri, interleaved, median_ratio
 
 from milvus_hash import CodeRow, Encoder, HashCollection
+from milvus_hash.store.limits import ROWS_WRITTEN
 from milvus_hash.store.rows import to_entity
-from milvus_hash.store.writer import MAX_ROWS
 
 
 def measure(backend: str, encoder: Encoder, count: int, repeats: int) -> dict[str, float]:
@@ -37,8 +37,8 @@ def measure(backend: str, encoder: Encoder, count: int, repeats: int) -> dict[st
 
         def bare(repeat: int) -> None:
             collection = collections["bare"][repeat]
-            for start in range(0, count, MAX_ROWS):
-                batch = entities[start : start + MAX_ROWS]
+            for start in range(0, count, ROWS_WRITTEN):
+                batch = entities[start : start + ROWS_WRITTEN]
                 collection.table.connection.client.insert(collection.name, batch, timeout=120)
 
         def ours(repeat: int) -> None:
