@@ -79,10 +79,11 @@ def test_an_error_of_the_source_comes_after_the_results_before_it():
 
 
 def test_whoever_leaves_early_waits_for_what_is_in_a_thread_and_for_no_more():
-    done, leaving = [], threading.Event()
+    done, begun, leaving = [], threading.Event(), threading.Event()
 
     def work(number):
         if number == 1:
+            begun.set()
             leaving.wait(60)
             while not results.gi_running:
                 time.sleep(0.001)
@@ -91,6 +92,7 @@ def test_whoever_leaves_early_waits_for_what_is_in_a_thread_and_for_no_more():
 
     results = in_order(work, range(100), threads=1, waiting=5)
     next(results)
+    assert begun.wait(60)
     leaving.set()
     results.close()
     assert done == [0, 1]
