@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from milvus_hash.codes import Codes, check
 from milvus_hash.collection import HashCollection
+from milvus_hash.query.asked import RowsAsked, question_of, rows_asked
 from milvus_hash.query.facets import facets
 from milvus_hash.query.hits import Hit, Hits
-from milvus_hash.query.plan import Options, SearchOptions, find, find_after, find_within, options_of
+from milvus_hash.query.plan import SearchOptions, find, find_after, find_within, options_of
 from milvus_hash.query.rows import count, existing, rows_of
 from milvus_hash.query.where import Where, narrowed
-from milvus_hash.question import Asked, Parts, Query, ask
+from milvus_hash.question import Asked, Parts, Query
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.async_connection import AsyncConnection, in_thread
 from milvus_hash.store.call import Result, Steps
@@ -135,13 +136,18 @@ class AsyncHashCollection:
         image: Parts[ImageSource] | None = None,
         video: Parts[VideoSource] | None = None,
         vector: Parts[NDArray[np.floating]] | None = None,
+        item: Parts[str] | None = None,
         code: bytes | NDArray[np.uint8] | None = None,
         query: Query | None = None,
         **options: Unpack[SearchOptions],
     ) -> Hits:
         """As :meth:`HashCollection.search`."""
-        asked = await self._ask(text=text, image=image, video=video, vector=vector, code=code, query=query)
-        return (await self.search_many([asked], **options))[0]
+        asked = Asked(text=text, image=image, video=video, vector=vector, item=item, code=code, query=query)
+        into, table = options.get("into", "image"), self._collection.table
+        one, items = await asyncio.to_thread(lambda: question_of(table, self.encoder, into, **asked))
+        if items:
+            options["exclude"] = [*options.get("exclude", ()), *items]
+        return (await self.search_many([one], **options))[0]
 
     async def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[Hits]:
         """As :meth:`HashCollection.search_many`."""
@@ -151,39 +157,18 @@ class AsyncHashCollection:
         """As :meth:`HashCollection.search_codes`."""
         return await self.search_many([Query(code) for code in check(codes, self.bits)], **options)
 
-    async def within(
-        self,
-        radius: int,
-        *,
-        into: str | None = "image",
-        filter: str = "",
-        where: Where = None,
-        filter_params: Mapping[str, Any] | None = None,
-        output_fields: Sequence[str] | None = None,
-        **asked: Unpack[Asked],
-    ) -> Hits:
+    async def within(self, radius: int, **asked: Unpack[RowsAsked]) -> Hits:
         """As :meth:`HashCollection.within`."""
-        query = await self._ask(**asked)
-        options = Options(into, filter=filter, where=where, filter_params=filter_params, output_fields=output_fields)
+        query, options = await asyncio.to_thread(rows_asked, self._collection.table, self.encoder, asked)
         return await self._run(find_within(self._collection.table.target, query, radius, options, self.fields))
 
     async def pages(
-        self,
-        size: int = 20,
-        *,
-        after: Hit | None = None,
-        into: str | None = "image",
-        filter: str = "",
-        where: Where = None,
-        filter_params: Mapping[str, Any] | None = None,
-        output_fields: Sequence[str] | None = None,
-        **asked: Unpack[Asked],
+        self, size: int = 20, *, after: Hit | None = None, **asked: Unpack[RowsAsked]
     ) -> AsyncIterator[Hits]:
         """As :meth:`HashCollection.pages`, for ``async for``."""
-        query = await self._ask(**asked)
-        options = Options(into, filter=filter, where=where, filter_params=filter_params, output_fields=output_fields)
-        target = self._collection.table.target
-        while page := await self._run(find_after(target, query, after, size, options, self.fields)):
+        table = self._collection.table
+        query, options = await asyncio.to_thread(rows_asked, table, self.encoder, asked)
+        while page := await self._run(find_after(table.target, query, after, size, options, self.fields)):
             yield page
             if len(page) < size:
                 return
@@ -247,10 +232,6 @@ class AsyncHashCollection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    async def _ask(self, **asked: Unpack[Asked]) -> Query:
-        """The question; a model has to run for it unless it is ready."""
-        return await asyncio.to_thread(lambda: ask(self.encoder, self.bits, **asked))
 
     async def _run(self, steps: Steps[Result]) -> Result:
         table = self._collection.table

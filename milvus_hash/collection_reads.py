@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milvus_hash.codes import Codes, check
+from milvus_hash.query.asked import RowsAsked, question_of, rows_asked
 from milvus_hash.query.facets import facets
 from milvus_hash.query.hits import Hit, Hits
-from milvus_hash.query.plan import Options, SearchOptions, find, find_after, find_within, options_of
+from milvus_hash.query.plan import SearchOptions, find, find_after, find_within, options_of
 from milvus_hash.query.rows import count, existing, rows_of
 from milvus_hash.query.where import Where, narrowed
-from milvus_hash.question import Asked, Parts, Query, ask
+from milvus_hash.question import Asked, Parts, Query
 from milvus_hash.store.rows import CodeRow
 from milvus_hash.store.table import Table
 
@@ -41,21 +42,24 @@ class CollectionReads:
         image: Parts[ImageSource] | None = None,
         video: Parts[VideoSource] | None = None,
         vector: Parts[NDArray[np.floating]] | None = None,
+        item: Parts[str] | None = None,
         code: bytes | NDArray[np.uint8] | None = None,
         query: Query | None = None,
         **options: Unpack[SearchOptions],
     ) -> Hits:
-        """The rows of modality ``into`` whose codes are nearest to a text, a picture, a clip, a vector or a code.
+        """The rows of modality ``into`` nearest to a text, a picture, a clip, a vector, an item or a code.
 
-        Of ``text``, ``image``, ``video`` and ``vector`` each takes a source, a pair of a source and its weight, or a
-        list of either. All parts together make one question: each one's logits are scaled to unit length, weighted
-        and added, and the signs of the sum are asked for. A negative weight means "without".
+        Of ``text``, ``image``, ``video``, ``vector`` and ``item`` each takes a source, a pair of a source and its
+        weight, or a list of either. All parts together make one question: each one's logits are scaled to unit length,
+        weighted and added, and the signs of the sum are asked for. A negative weight means "without".
 
         Args:
             text: Words.
             image: Pictures: paths, the bytes of files, or Pillow images.
             video: Clips: paths, or the bytes of files.
             vector: Floats ``(d,)``, for bundles of modality ``vector``.
+            item: Ids of items that are there, for more like them: what stands for one are its stored codes of modality
+                ``into``, or all of its codes where it has none. Their own rows are not found.
             code: A ready code of ``bits // 8`` bytes, alone.
             query: A question that ``encoder.query`` made, alone.
             options: Which rows, how many, in what order, with which fields: see
@@ -69,7 +73,10 @@ class CollectionReads:
             InputError: The question or an argument cannot be used.
             StoreError: Milvus failed, refused the filter, or lacks what was asked for.
         """
-        one = ask(self.encoder, self.bits, text=text, image=image, video=video, vector=vector, code=code, query=query)
+        asked = Asked(text=text, image=image, video=video, vector=vector, item=item, code=code, query=query)
+        one, items = question_of(self.table, self.encoder, options.get("into", "image"), **asked)
+        if items:
+            options["exclude"] = [*options.get("exclude", ()), *items]
         return self.search_many([one], **options)[0]
 
     def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[Hits]:
@@ -80,41 +87,19 @@ class CollectionReads:
         """Like :meth:`search_many`, for ready codes ``uint8 (q, bits // 8)``."""
         return self.search_many([Query(code) for code in check(codes, self.bits)], **options)
 
-    def within(
-        self,
-        radius: int,
-        *,
-        into: str | None = "image",
-        filter: str = "",
-        where: Where = None,
-        filter_params: Mapping[str, Any] | None = None,
-        output_fields: Sequence[str] | None = None,
-        **asked: Unpack[Asked],
-    ) -> Hits:
+    def within(self, radius: int, **asked: Unpack[RowsAsked]) -> Hits:
         """Every row within Hamming distance ``radius``, 0 to bits, of a question, however many rows that are.
 
-        The question and the other arguments are those of :meth:`search`.
+        The question is made of what :meth:`search` takes; :class:`~milvus_hash.query.plan.RowOptions` say which rows.
 
         Raises:
             InputError: The question or an argument cannot be used.
             StoreError: Milvus failed, refused the filter, or the index is HNSW or AUTOINDEX.
         """
-        query = ask(self.encoder, self.bits, **asked)
-        options = Options(into, filter=filter, where=where, filter_params=filter_params, output_fields=output_fields)
+        query, options = rows_asked(self.table, self.encoder, asked)
         return self.table.run(find_within(self.table.target, query, radius, options, self.fields))
 
-    def pages(
-        self,
-        size: int = 20,
-        *,
-        after: Hit | None = None,
-        into: str | None = "image",
-        filter: str = "",
-        where: Where = None,
-        filter_params: Mapping[str, Any] | None = None,
-        output_fields: Sequence[str] | None = None,
-        **asked: Unpack[Asked],
-    ) -> Iterator[Hits]:
+    def pages(self, size: int = 20, *, after: Hit | None = None, **asked: Unpack[RowsAsked]) -> Iterator[Hits]:
         """All hits of a question, nearest first, in pages of ``size`` that neither repeat a row nor leave one out.
 
         Hits at one distance come in the order of their primary keys, so that every hit has a place that does not
@@ -122,17 +107,11 @@ class CollectionReads:
         keeps nothing between two requests sends that hit along and gives it as ``after``; it needs item, modality,
         ordinal and distance. A row that is written meanwhile appears if its place is yet to come.
 
-        The question and the other arguments are those of :meth:`search`.
-
         Args:
             size: Hits a page, 1 to 16384; the last page may have fewer.
             after: The last hit of a page of the same question, to go on behind it.
-            into: As for :meth:`search`, like all that follow.
-            filter: A Milvus expression.
-            where: Values of the metadata.
-            filter_params: For the filter.
-            output_fields: Metadata to return.
-            asked: The question.
+            asked: The question, made of what :meth:`search` takes, and
+                :class:`~milvus_hash.query.plan.RowOptions`, which say which rows.
 
         Raises:
             InputError: The question or an argument cannot be used.
@@ -144,9 +123,7 @@ class CollectionReads:
                 for page in collection.pages(size=20, text="a red flower"):
                     ...
         """
-        query = ask(self.encoder, self.bits, **asked)
-        options = Options(into, filter=filter, where=where, filter_params=filter_params, output_fields=output_fields)
-
+        query, options = rows_asked(self.table, self.encoder, asked)
         while page := self.table.run(find_after(self.table.target, query, after, size, options, self.fields)):
             yield page
             if len(page) < size:

@@ -277,6 +277,8 @@ class Encoder:
             >>> encoder.query(text=["a flower", ("a rose", -0.5)]).code.shape
             (8,)
         """
+        if asked.get("item") is not None:
+            raise InputError("an encoder knows no items: ask their collection, with collection.search(item=...)")
         return ask(self, self.check_bits(bits), **asked)
 
     def check_bits(self, bits: int | None) -> int:

@@ -36,6 +36,7 @@ class Asked(TypedDict, total=False):
     image: Parts[ImageSource] | None
     video: Parts[VideoSource] | None
     vector: Parts[NDArray[np.floating]] | None
+    item: Parts[str] | None
     code: bytes | NDArray[np.uint8] | None
     query: Query | None
 
@@ -119,6 +120,7 @@ def ask(
     image: Parts[ImageSource] | None = None,
     video: Parts[VideoSource] | None = None,
     vector: Parts[NDArray[np.floating]] | None = None,
+    item: Parts[str] | None = None,
     code: bytes | NDArray[np.uint8] | None = None,
     query: Query | None = None,
     **unknown: Never,
@@ -130,12 +132,12 @@ def ask(
             or the parts cancel out.
     """
     check_arguments(unknown, Asked.__annotations__)
-    parts = {"text": text, "image": image, "video": video, "vector": vector}
+    parts = {"text": text, "image": image, "video": video, "vector": vector, "item": item}
     given = {modality: part for modality, part in parts.items() if part is not None}
     ready = {"code": code, "query": query}
     names = [*given, *(name for name, value in ready.items() if value is not None)]
     if not names:
-        raise InputError("a question needs a text, image, video, vector, code or query; nothing is given")
+        raise InputError("a question needs a text, image, video, vector, item, code or query; nothing is given")
     if len(names) > 1 and len(names) > len(given):
         raise InputError(f"a ready code or query cannot be mixed with other parts; {' and '.join(names)} are given")
     if code is not None:
@@ -143,6 +145,15 @@ def ask(
     if query is not None:
         return check_query(query, bits)
     return _compose(encoder, bits, {modality: _weighed(modality, part) for modality, part in given.items()})
+
+
+def sources(modality: str, part: object) -> list[Any]:
+    """What was given for one modality, without the weights.
+
+    Raises:
+        InputError: It is not what a question takes.
+    """
+    return [] if part is None else [source for source, _ in _weighed(modality, part)]
 
 
 def check_query(query: object, bits: int) -> Query:
@@ -179,7 +190,7 @@ def _compose(encoder: Encodes, bits: int, parts: Mapping[str, list[tuple[Any, fl
     return Query(pack(logits[None])[0], logits.astype(np.float32), None if same else weights.astype(np.float32))
 
 
-def _weighed(modality: str, part: Any) -> list[tuple[Any, float]]:  # noqa: ANN401 (Parts of any source)
+def _weighed(modality: str, part: object) -> list[tuple[Any, float]]:
     """The (source, weight) pairs in what was given for one modality.
 
     Raises:

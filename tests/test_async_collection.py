@@ -12,15 +12,16 @@ import pytest
 from milvus_hash.async_collection import AsyncHashCollection
 from milvus_hash.collection import CodeRow, HashCollection
 from milvus_hash.errors import BundleMismatch, InputError, StoreError
+from milvus_hash.query.asked import RowsAsked
 from milvus_hash.query.plan import SearchOptions
-from milvus_hash.question import Asked, ask
+from milvus_hash.question import ask
 from milvus_hash.record import Record
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.schema import primary_key
 from milvus_hash.store.wanted import CreateOptions
 
 VERBS = [name for name in dir(HashCollection) if name[0] != "_" and callable(getattr(HashCollection, name))]
-GROUPS = {f"Unpack[{group.__name__}]": group for group in (Asked, SearchOptions, ConnectionOptions, CreateOptions)}
+GROUPS = {f"Unpack[{one.__name__}]": one for one in (SearchOptions, RowsAsked, ConnectionOptions, CreateOptions)}
 CODES = np.random.default_rng(0).integers(0, 256, (400, 8), dtype=np.uint8)
 
 
@@ -125,7 +126,7 @@ def test_encoding_leaves_the_loop_free(lite_store, monkeypatch):
             assert await awaited.search(text="a red flower") == []
         ticking.cancel()
 
-    monkeypatch.setattr("milvus_hash.async_collection.ask", slow_ask)
+    monkeypatch.setattr("milvus_hash.query.asked.ask", slow_ask)
     asyncio.run(check())
 
 

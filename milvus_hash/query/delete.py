@@ -32,11 +32,20 @@ def delete(target: Target, items: Sequence[str] | None, modality: str | None, co
                 f"deleting from {target.name!r}: {left:,} rows are there again; "
                 "is the disk full, or does another process write them?"
             )
-        for part in in_parts(keys, limits.KEYS_DELETED, lite=target.lite):
-            arguments = {"collection_name": target.name, "filter": one_of(target.pk, part, lite=target.lite)}
-            yield Call(f"deleting from {target.name!r}", "delete", arguments, read=False)
+        yield from delete_keys(target, keys)
         gone.update(keys)
     return len(gone)
+
+
+def delete_keys(target: Target, keys: Sequence[Key]) -> Steps[None]:
+    """Delete the rows with these primary keys; one that is not there is none to delete.
+
+    Raises:
+        StoreError: Milvus failed.
+    """
+    for part in in_parts(keys, limits.KEYS_DELETED, lite=target.lite):
+        arguments = {"collection_name": target.name, "filter": one_of(target.pk, part, lite=target.lite)}
+        yield Call(f"deleting from {target.name!r}", "delete", arguments, read=False)
 
 
 def to_delete(target: Target, items: Sequence[str] | None, modality: str | None, condition: str) -> Steps[list[Key]]:

@@ -17,11 +17,11 @@ from milvus_hash.errors import StoreError
 from milvus_hash.query.filters import both
 from milvus_hash.query.hits import Hit
 from milvus_hash.query.nearest import nearest
-from milvus_hash.query.quoting import is_quotable, quoted
+from milvus_hash.query.rows import of_other_items
 from milvus_hash.query.scope import MAX_LIMIT, Row, Scope
 from milvus_hash.query.within import complete_nearest
 from milvus_hash.store.call import Steps
-from milvus_hash.store.schema import encode_item, split_key
+from milvus_hash.store.schema import split_key
 from milvus_hash.store.target import Target
 
 Fetch: TypeAlias = Callable[..., Steps[list[list[Row]]]]
@@ -73,7 +73,7 @@ def _other_items(
     """The nearest rows of other items than ``known``, until there are ``limit`` items in all."""
     more: list[Row] = []
     while len(known) < limit:
-        others = both(_without(known, lite=target.lite), scope.where)
+        others = both(of_other_items(known, lite=target.lite), scope.where)
         (rows,) = yield from fetch(target, code, replace(scope, where=others), limit=MAX_LIMIT)
         if again := known.intersection(map(_item, rows)):
             raise StoreError(f"{target.name!r}: a search without the item {min(again)!r} found it all the same")
@@ -82,16 +82,6 @@ def _other_items(
         if len(rows) < MAX_LIMIT:
             break
     return more
-
-
-def _without(items: set[str], *, lite: bool) -> str:
-    """A filter for the rows of other items; by their primary keys, which are encoded, where it cannot name an item."""
-    named = sorted(item for item in items if is_quotable(item, lite=lite))
-    prefixes = [encode_item(item) for item in sorted(items.difference(named))]
-    conditions = [f'(pk < "{prefix}#" or pk >= "{prefix}$")' for prefix in prefixes]
-    if named:
-        conditions.append(f"item not in [{', '.join(quoted(item, lite=lite) for item in named)}]")
-    return " and ".join(conditions)
 
 
 def _item(row: Row) -> str:

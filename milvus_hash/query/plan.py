@@ -17,6 +17,7 @@ from milvus_hash.query.group import first_of_each_item, nearest_items
 from milvus_hash.query.hits import Hit, Hits, to_hits
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.rescore import check_rescoring, rescored
+from milvus_hash.query.rows import of_other_items
 from milvus_hash.query.scope import MAX_LIMIT, Scope, check_limit
 from milvus_hash.query.stored import with_codes
 from milvus_hash.query.where import Where, narrowed
@@ -25,25 +26,40 @@ from milvus_hash.question import Query, check_query
 from milvus_hash.store.call import Steps
 from milvus_hash.store.index import check_search
 from milvus_hash.store.rows import leave_out_absent
-from milvus_hash.store.schema import primary_key
+from milvus_hash.store.schema import encode_item, primary_key
 from milvus_hash.store.target import Target
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class SearchOptions(TypedDict, total=False):
-    """The fields of :class:`Options`, as keyword arguments.
+class RowOptions(TypedDict, total=False):
+    """Keyword arguments that say which rows are looked at, and what is returned of them.
 
     Attributes:
         into: ``image``, ``text``, ``video`` or ``vector``, ``image`` when absent; None for rows of all of them.
-        limit: Most hits, 1 to 16384; together with ``offset`` too. 10 when absent.
-        offset: Hits to leave out before them.
         filter: A Milvus expression over the metadata, for instance ``'licence == "CC0"'``.
         where: Values that the rows' metadata has to have: ``{"brand": "nike", "size": [41, 42]}``, a list for any of
             its values. They are quoted: with what users type, no more than a value is looked for.
         filter_params: Values for ``{name}`` in the filter, on servers from 2.5 on.
+        exclude: Items whose rows are left out, for instance because they are shown already.
         output_fields: Metadata to return with the hits; all of it when absent.
+    """
+
+    into: str | None
+    filter: str
+    where: Where
+    filter_params: Mapping[str, Any] | None
+    exclude: Sequence[str]
+    output_fields: Sequence[str] | None
+
+
+class SearchOptions(RowOptions, total=False):
+    """Keyword arguments of a search: those of :class:`RowOptions`, and how many hits, how hard to look, in what order.
+
+    Attributes:
+        limit: Most hits, 1 to 16384; together with ``offset`` too. 10 when absent.
+        offset: Hits to leave out before them.
         search_params: How hard an approximate index looks: ``{"nprobe": 128}`` for BIN_IVF_FLAT (1 to its number
             of lists), ``{"ef": 200}`` for HNSW; what :func:`milvus_hash.tune` found for this collection, else
             the defaults, when absent.
@@ -56,13 +72,8 @@ class SearchOptions(TypedDict, total=False):
             ``offset + len(hits)``.
     """
 
-    into: str | None
     limit: int
     offset: int
-    filter: str
-    where: Where
-    filter_params: Mapping[str, Any] | None
-    output_fields: Sequence[str] | None
     search_params: Mapping[str, int] | None
     rescore: bool
     oversample: int
@@ -80,6 +91,7 @@ class Options:
     filter: str = ""
     where: Where = None
     filter_params: Mapping[str, Any] | None = None
+    exclude: Sequence[str] = ()
     output_fields: Sequence[str] | None = None
     search_params: Mapping[str, int] | None = None
     rescore: bool = False
@@ -94,7 +106,7 @@ def options_of(**options: Unpack[SearchOptions]) -> Options:
     Raises:
         TypeError: There is no such option.
     """
-    check_arguments(options, SearchOptions.__annotations__)
+    check_arguments(options, Options.__dataclass_fields__)
     return Options(**options)
 
 
@@ -154,7 +166,7 @@ def _find(
 def find_within(target: Target, query: Query, radius: int, options: Options, fields: Mapping[str, type]) -> Steps[Hits]:
     """Every row within Hamming distance ``radius`` of the query, ordered by (distance, item, ordinal).
 
-    Of ``options``, ``into``, ``filter``, ``where``, ``filter_params`` and ``output_fields`` count.
+    Of ``options``, those of :class:`RowOptions` count.
 
     Raises:
         InputError: The query, the radius or an option cannot be used.
@@ -214,10 +226,17 @@ def _scope(target: Target, options: Options, fields: Collection[str]) -> Scope:
     return Scope(
         filter=check_condition(narrowed(options.filter, options.where), lite=target.lite),
         modality=check_modality(options.into),
+        where=_excluded(options.exclude, lite=target.lite),
         filter_params=options.filter_params,
         output_fields=(*fields, "$meta") if names is None else tuple(names),
         params=options.search_params,
     )
+
+
+def _excluded(items: Sequence[str], *, lite: bool) -> str:
+    if isinstance(items, str):
+        raise InputError(f"exclude takes a list of items; write [{items!r}]")
+    return of_other_items([item for item in items if encode_item(item)], lite=lite) if items else ""
 
 
 def _page(hits: list[Hit], options: Options) -> list[Hit]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from milvus_hash.errors import InputError
 from milvus_hash.query.filters import check_condition, check_modality, rows_of_modality
+from milvus_hash.query.quoting import is_quotable, quoted
 from milvus_hash.query.stored import reading_of
 from milvus_hash.query.walk import all_rows, rows_by_key
 from milvus_hash.store import limits
@@ -45,6 +46,16 @@ def of_items(items: Sequence[str], modality: str | None) -> Iterator[str]:
         # '$' follows '#', so this is "begins with PREFIX#"; like would take an encoded item's '%' as a wildcard
         ranges = [f'(pk >= "{prefix}#" and pk < "{prefix}$")' for prefix in wanted[start : start + limits.ITEMS]]
         yield " or ".join(ranges)
+
+
+def of_other_items(items: Collection[str], *, lite: bool) -> str:
+    """A filter for the rows of other items; by their primary keys, which are encoded, where it cannot name an item."""
+    named = sorted(item for item in set(items) if is_quotable(item, lite=lite))
+    prefixes = [encode_item(item) for item in sorted(set(items).difference(named))]
+    conditions = [f'(pk < "{prefix}#" or pk >= "{prefix}$")' for prefix in prefixes]
+    if named:
+        conditions.append(f"item not in [{', '.join(quoted(item, lite=lite) for item in named)}]")
+    return " and ".join(conditions)
 
 
 def existing(target: Target, pks: Iterable[str]) -> Steps[set[str]]:
