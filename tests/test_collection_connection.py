@@ -344,19 +344,6 @@ def test_collections_of_one_process_share_a_file(lite_file, tiny_encoder):
     second.close()
 
 
-FAKE = "Metadata-Version: 2.1\nName: milvus-lite\nVersion: 3.2.2\n"
-
-
-def test_milvus_lite_3_is_refused(tmp_path):
-    """A second, newer milvus-lite stands first on the path, as its installation would."""
-    (tmp_path / "milvus_lite-3.2.2.dist-info").mkdir()
-    (tmp_path / "milvus_lite-3.2.2.dist-info" / "METADATA").write_text(FAKE)
-    done = run_python(OPEN, str(tmp_path / "codes.db"), path=str(tmp_path))
-    assert "milvus-lite 3.2.2 is installed; 3.x cannot store binary vectors" in done.stdout, done.stderr
-    assert "pip install 'milvus-lite>=2.5.2rc1,<3'" in done.stdout
-    assert not (tmp_path / "codes.db").exists()
-
-
 def test_without_milvus_lite_the_extra_is_named(tmp_path, monkeypatch):
     """metadata.version looks along sys.path; without site-packages on it nothing is installed."""
     monkeypatch.setattr(sys, "path", [str(tmp_path)])

@@ -178,7 +178,7 @@ def _runtime(wanted: tuple[str, ...]) -> Finding:
 
 def _milvus_lite(*, needed: bool) -> Finding:
     try:
-        lite.check_installed()
+        lite.version()
     except MilvusHashError as error:
         return Finding("milvus-lite", "broken" if needed else "note", str(error))
     return Finding("milvus-lite", "ok", _version("milvus-lite"))

@@ -19,7 +19,11 @@ _PORTS = {"http": 19530, "https": 443, "tcp": 19530}
 _HOST = re.compile(r"[\w.-]+|[\da-f:.]+(%\w+)?")  # a name, or an IPv6 address
 _PATH = re.compile(r"[\w/.-]*")
 # Milvus Lite hangs up on a client that pinged for a minute and a half and asked nothing; pymilvus pings every 10 s
-_NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": False}
+_LOCAL = {
+    "grpc.keepalive_time_ms": 2**31 - 1,
+    "grpc.keepalive_permit_without_calls": False,
+    "grpc.enable_http_proxy": 0,
+}
 # gRPC's own pauses between attempts to connect again, and to look for the address again, grow to two minutes
 _SOON = {
     "grpc.initial_reconnect_backoff_ms": 100,
@@ -147,7 +151,6 @@ class Address:
             )
         if not self.lite:
             return
-        lite.check_installed()
         try:
             lite.check_path(Path(self.uri), self.shown)
         except OSError as error:
@@ -155,7 +158,7 @@ class Address:
 
     def arguments(self) -> dict[str, Any]:
         """How a connection of pymilvus is made; where it goes is left out."""
-        options = _SOON | (_NO_PINGS if self.lite else {})
+        options = _SOON | (_LOCAL if self.lite else {})
         tls = self.tls.arguments() if self.tls else {}
         return {"token": self.token, "db_name": self.db, "grpc_options": options, **tls}
 

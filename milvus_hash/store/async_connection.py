@@ -17,6 +17,7 @@ from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.deadline import Deadline
 from milvus_hash.store.faults import errors, failed, is_not_loaded, passes, refused
+from milvus_hash.store.float_codes import Sent, sending
 from milvus_hash.store.opening import open_async_client
 
 if TYPE_CHECKING:
@@ -84,10 +85,22 @@ class AsyncConnection:
     async def _call(self, call: Call, level: dict[str, str]) -> Any:  # noqa: ANN401 (any answer)
         """As :meth:`Connection.call`."""
         deadline = Deadline(self._connection.timeout)
-        function = getattr(await self._open(deadline), call.method)
+        options = {**call.kwargs, **level}
+        if not self._connection.lite3:
+            return await self._send(call, Sent(call.method, (), options), deadline)
+        try:
+            steps = sending(call.method, (), options)
+            sent = next(steps)
+            while True:
+                sent = steps.send(await self._send(call, sent, deadline))
+        except StopIteration as end:
+            return end.value
+
+    async def _send(self, call: Call, sent: Sent, deadline: Deadline) -> Any:  # noqa: ANN401
+        function = getattr(await self._open(deadline), sent.method)
         while True:
             try:
-                asking = function(**call.kwargs, **level, timeout=deadline.left)
+                asking = function(*sent.arguments, **sent.options, timeout=deadline.left)
                 return await asyncio.wait_for(asking, deadline.left)
             except errors() as error:
                 loading = is_not_loaded(error) and await self._is_loading(call, deadline)

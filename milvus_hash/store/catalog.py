@@ -31,7 +31,7 @@ def create(
         InputError: Index, rows or fields cannot be used.
     """
     index = resolve(kind, lite=connection.lite, rows=expected_rows)
-    partitions = () if connection.lite else tuple(MODALITIES)  # Milvus Lite has none
+    partitions = () if connection.lite2 else tuple(MODALITIES)
     schema = build_schema(replace(made_by, partitioned=bool(partitions)), fields, partitions)
     if exists(connection, name):
         raise Unsettled(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from milvus_hash.arguments import check_arguments
 from milvus_hash.errors import AnswerTooLarge
-from milvus_hash.store import clients, lite
+from milvus_hash.store import clients, float_codes, lite
 from milvus_hash.store.address import DEFAULT_URI, Address, ConnectionOptions
 from milvus_hash.store.call import Result, Steps
 from milvus_hash.store.consistency import Consistency
@@ -36,7 +36,7 @@ class Connection:
         address: Where it goes, and how.
         uri: That, without credentials.
         place: What messages call it: the uri, with the database.
-        lite: Whether it is a file of Milvus Lite.
+        lite: Whether it is a file of Milvus Lite, of whichever version.
         timeout: Seconds that every call may take, retries included.
     """
 
@@ -103,6 +103,18 @@ class Connection:
             StoreError: Milvus refused or failed.
         """
         deadline = Deadline(kwargs.pop("timeout", self.timeout))
+        if not self.lite3:
+            return self._send(doing, float_codes.Sent(method, args, kwargs), deadline)
+        try:
+            sending = float_codes.sending(method, args, kwargs)
+            sent = next(sending)
+            while True:
+                sent = sending.send(self._send(doing, sent, deadline))
+        except StopIteration as end:
+            return end.value
+
+    def _send(self, doing: str, sent: float_codes.Sent, deadline: Deadline) -> Any:  # noqa: ANN401 (any answer)
+        method, args, kwargs = sent
         function = getattr(self.open(deadline), method)
         while True:
             try:
@@ -139,6 +151,24 @@ class Connection:
         except StopIteration as end:
             result: Result = end.value
             return result
+
+    @property
+    def lite2(self) -> bool:
+        """Whether it is a file of Milvus Lite 2, which lacks partitions, aliases and more.
+
+        Raises:
+            MissingExtra: It is a file, and Milvus Lite is not installed.
+        """
+        return self.lite and not lite.is_three()
+
+    @property
+    def lite3(self) -> bool:
+        """Whether it is a folder of Milvus Lite 3, which has no binary vectors.
+
+        Raises:
+            MissingExtra: It is, and Milvus Lite is not installed.
+        """
+        return self.lite and lite.is_three()
 
     def is_loading(self, name: str, timeout: float | None = None) -> bool:
         """Whether the server brings the collection into memory by itself, as it does after a restart, or just did."""

@@ -26,7 +26,7 @@ class Description:
     Attributes:
         described: What ``describe_collection`` gave.
         indexed: What ``describe_index`` gave for the codes; empty without an index.
-        lite: Whether it lives in Milvus Lite.
+        lite: Whether it lives in Milvus Lite 2.
     """
 
     described: Mapping[str, Any]
@@ -136,7 +136,7 @@ def describe(connection: Connection, name: str) -> Description:
         raise missing(connection, name)
     described = connection.call(f"describing {name!r}", "describe_collection", name)
     has_codes = any(field["name"] == CODE for field in described["fields"])
-    return Description(described, describe_index(connection, name) if has_codes else {}, connection.lite)
+    return Description(described, describe_index(connection, name) if has_codes else {}, connection.lite2)
 
 
 def exists(connection: Connection, name: str) -> bool:

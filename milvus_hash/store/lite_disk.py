@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import tempfile
 import threading
@@ -99,8 +100,7 @@ def _has_row(path: Path, collection: str, key: object) -> bool:
 def is_free(folder: Path, size: int = SPARE) -> bool:
     """Whether so many bytes can be had in ``folder``: reserved for a moment, because quotas show in no figure."""
     if not hasattr(os, "posix_fallocate"):  # macOS
-        found = os.statvfs(folder)
-        return found.f_bavail * found.f_frsize >= size
+        return shutil.disk_usage(folder).free >= size
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             os.posix_fallocate(file.fileno(), 0, size)

@@ -22,7 +22,7 @@ class Target:
         index: ``BIN_FLAT``, ``BIN_IVF_FLAT``, ``HNSW`` or ``AUTOINDEX``.
         pk: Name of the primary key.
         partitions: The modalities whose rows are in a partition of that name.
-        lite: Whether it lives in Milvus Lite, whose searches cannot return codes.
+        lite: Whether it lives in Milvus Lite 2, whose searches cannot return codes.
         params: Search parameters of the index (``nprobe``, ``ef``) unless a search brings its own.
         exact_params: Search parameters with which the index is exact, or as near as it gets.
     """

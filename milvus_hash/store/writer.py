@@ -116,6 +116,9 @@ def upsert(
     path = Path(connection.address.uri)
     with lite_disk.writing[path]:
         lite_disk.check_room(path, rows)
+        if connection.lite3:
+            connection.call(doing, "upsert", name, rows, **place)
+            return
         reason = "Milvus Lite did not say why"
         try:
             connection.call(doing, "upsert", name, rows)
