@@ -65,7 +65,7 @@ def list_aliases(**connection: Unpack[ConnectionOptions]) -> dict[str, str]:
     """All aliases of the database and the collections behind them.
 
     Raises:
-        StoreError: Milvus fails, or is Milvus Lite, which has no aliases.
+        StoreError: Milvus fails, or is Milvus Lite 2, which has no aliases.
     """
     with closing(Connection(**connection)) as link:
         _refuse_lite(link)
@@ -99,7 +99,7 @@ def switch_alias(
     Raises:
         BundleMismatch: Another bundle made its codes; ``force`` does not help.
         StoreError: Rows are missing or not found; or the alias is the name of a collection, ``to`` is not one, Milvus
-            fails, or it is Milvus Lite, which has no aliases. The alias is as it was.
+            fails, or it is Milvus Lite 2, which has no aliases. The alias is as it was.
         InputError: ``at_least`` names an unknown modality.
 
     Example:
@@ -141,10 +141,10 @@ def _switch(
 
 
 def _refuse_lite(connection: Connection) -> None:
-    if connection.lite:
+    if connection.lite2:
         raise StoreError(
-            f"{connection.uri} is a file of Milvus Lite, which has no aliases: have applications open the new "
-            "collection by its own name, or use a Milvus server"
+            f"{connection.uri} is a file of Milvus Lite 2, which has no aliases: have applications open the new "
+            "collection by its own name, or use Milvus Lite 3 or a Milvus server"
         )
 
 

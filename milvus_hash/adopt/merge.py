@@ -112,7 +112,7 @@ class Merge:
             for chunk in upcoming:
                 if self._stop():
                     return
-                named = [key for key in chunk.keys if is_quotable(key, lite=self._connection.lite)]
+                named = [key for key in chunk.keys if is_quotable(key, lite=self._connection.lite2)]
                 yield from self._settle(chunk, last, named[-1] if named else last)
                 last = named[-1] if named else last
                 self._progress(len(chunk.keys))
@@ -162,7 +162,7 @@ class Merge:
 
     def _delete(self, keys: list[Key]) -> Writes:
         self._counts["deleted"] += len(keys)
-        lite, name = self._connection.lite, self._sidecar.name
+        lite, name = self._connection.lite2, self._sidecar.name
         for part in in_parts(keys, limits.KEYS_DELETED, lite=lite):
             some = one_of(self._sidecar.adopted.pk, part, lite=lite)
             yield partial(self._connection.call, f"deleting from {name!r}", "delete", name, filter=some)
@@ -190,7 +190,7 @@ class Merge:
 
     def _rows(self, chunk: Chunk) -> dict[Key, Row]:
         """The sidecar's rows for a chunk, by key; vectors that no code can be made of are reported."""
-        good, rejects = usable(chunk, self._source.metric, lite=self._connection.lite)
+        good, rejects = usable(chunk, self._source.metric, lite=self._connection.lite2)
         self._counts["rejected"] += len(rejects)
         for reject in rejects:
             self._on_reject(reject)

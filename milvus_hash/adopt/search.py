@@ -175,7 +175,7 @@ class AdoptedCollection:
             raise InputError(f"oversample={oversample!r}: an integer from 1 is needed")
         if rescore not in ("vectors", "logits", None):
             raise InputError(f"rescore={rescore!r}: 'vectors', 'logits' or None is needed")
-        condition = check_condition(narrowed(filter, where), lite=self.table.connection.lite)
+        condition = check_condition(narrowed(filter, where), lite=self.table.connection.lite2)
         asked = [np.asarray(vector, dtype=np.float32) for vector in np.atleast_2d(np.asarray(vectors))]
         if not asked:
             return []
@@ -242,7 +242,7 @@ class AdoptedCollection:
         reading = Reading(
             source.name,
             source.pk,
-            self.table.connection.lite,
+            self.table.connection.lite2,
             (*field, *question.output_fields),
             dict.fromkeys(field, source.row_bytes),
             question.filter,

@@ -178,8 +178,8 @@ def fetch(
     """
     field = vector_field or source.vector_field
     sizes = {field: source.width_of(field) * _KINDS[source.kind_of(field)]}
-    reading = Reading(source.name, source.pk, connection.lite, (field, *fields), sizes)
-    known = [key for key in keys if is_quotable(key, lite=connection.lite)]
+    reading = Reading(source.name, source.pk, connection.lite2, (field, *fields), sizes)
+    known = [key for key in keys if is_quotable(key, lite=connection.lite2)]
     page = connection.run(rows_by_key(reading, known), Consistency("Strong"))
     return to_chunk(page, source, fields, field)
 

@@ -13,6 +13,7 @@ from milvus_hash.store.call import Call, Steps
 from milvus_hash.store.target import Target
 
 _TEMPLATES_SINCE = (2, 5)
+_LITE_3 = re.compile("milvus_lite")  # it gives a version of its own
 
 
 def check_modality(modality: str | None) -> str | None:
@@ -74,10 +75,11 @@ def check_templates(target: Target) -> Steps[None]:
     where = "Milvus Lite"
     if not target.lite:
         version = yield Call("asking for the version", "get_server_version", read=False)
-        number = re.match(r"v?(\d+)\.(\d+)", version)  # Zilliz Cloud gives none, and is newer
-        if number is None or (int(number[1]), int(number[2])) >= _TEMPLATES_SINCE:
+        number = re.match(r"v?(\d+)\.(\d+)", version)
+        templates = (int(number[1]), int(number[2])) >= _TEMPLATES_SINCE if number else not _LITE_3.match(version)
+        if templates:  # also in Zilliz Cloud, which gives no number
             return
-        where = f"Milvus {version.removeprefix('v')}"
+        where = f"Milvus {version.removeprefix('v')}" if number else where
     raise StoreError(
         f"{where} has no filter templates (servers have them from 2.5 on): leave filter_params out and write the "
         'values into the filter, texts in double quotes with \\ before each " and \\ of theirs'

@@ -123,7 +123,7 @@ def pages(
     Raises:
         StoreError: Milvus failed.
     """
-    reading = Reading(name, pk, connection.lite, tuple(output_fields), sizes or {})
+    reading = Reading(name, pk, connection.lite2, tuple(output_fields), sizes or {})
     page = _Page(above, reading.first_rows())
     while not page.last:
         page = connection.run(_page_after(reading, page, up_to), consistency or Consistency("Strong"))

@@ -59,7 +59,7 @@ def deleted(bench: Bench) -> str:
     """Deleted rows are gone, before and after a flush."""
     gone = bench.of("image")[100:200]
     keys = [primary_key(row.item, "image", 0) for row in gone]
-    some = one_of("pk", keys, lite=bench.connection.lite)
+    some = one_of("pk", keys, lite=bench.connection.lite2)
     bench.connection.call("deleting rows", "delete", bench.name, filter=some)
     for row in gone:
         del bench.rows[row.item, "image"]
@@ -102,7 +102,7 @@ def automatic(bench: Bench) -> str:
 def remembered(bench: Bench) -> str:
     """Search parameters that ``tune`` stores with the collection."""
     if bench.connection.lite:
-        raise NotAvailable("Milvus Lite drops properties; it has one exact index")
+        raise NotAvailable("Milvus Lite has one exact index")
     index = with_search(inverted_lists(_LISTS), {"nprobe": 7})
     _rebuild(bench, index)
     remember_search(bench.connection, bench.name, index)
@@ -115,8 +115,8 @@ def remembered(bench: Bench) -> str:
 
 def alias(bench: Bench) -> str:
     """Another name for the collection."""
-    if bench.connection.lite:
-        raise NotAvailable("Milvus Lite has none")
+    if bench.connection.lite2:
+        raise NotAvailable("Milvus Lite 2 has none")
     other = f"{bench.name}_alias"
     bench.connection.call("making an alias", "create_alias", collection_name=bench.name, alias=other)
     try:
@@ -139,7 +139,7 @@ def drop(bench: Bench) -> str:
 
 def remove(connection: Connection, name: str) -> None:
     """Drop a collection of a self-test, and its alias where one is left."""
-    if not connection.lite:
+    if not connection.lite2:
         with suppress(StoreError):
             connection.call("dropping the alias", "drop_alias", alias=f"{name}_alias")
     connection.call("dropping the collection", "drop_collection", name)

@@ -85,8 +85,8 @@ def filter_templates(bench: Bench) -> str:
 def partitions(bench: Bench) -> str:
     """Each modality is searched by itself."""
     bench.check_exact("text")
-    if bench.connection.lite:
-        raise NotAvailable("Milvus Lite has none; a filter on the modality finds the same")
+    if bench.connection.lite2:
+        raise NotAvailable("Milvus Lite 2 has none; a filter on the modality finds the same")
     there = bench.connection.call("listing partitions", "list_partitions", bench.name)
     missing = [modality for modality in MODALITIES if modality not in there]
     expect(not missing, f"there is no partition {', '.join(missing)}")
@@ -95,8 +95,8 @@ def partitions(bench: Bench) -> str:
 
 def codes_in_answers(bench: Bench) -> str:
     """A search that returns the codes it found."""
-    if bench.connection.lite:
-        raise NotAvailable("Milvus Lite cannot return codes from a search; they are read by key")
+    if bench.connection.lite2:
+        raise NotAvailable("Milvus Lite 2 cannot return codes from a search; they are read by key")
     answer = bench.connection.call(
         "searching",
         "search",

@@ -172,8 +172,11 @@ class Connection:
 
     def is_loading(self, name: str, timeout: float | None = None) -> bool:
         """Whether the server brings the collection into memory by itself, as it does after a restart, or just did."""
+        timeout = timeout or self.timeout
         try:
-            found = self.client.get_load_state(name, timeout=timeout or self.timeout)
+            if self.lite3:  # it forgets with every process what was loaded, and the file may have been closed meanwhile
+                self.client.load_collection(name, timeout=timeout)
+            found = self.client.get_load_state(name, timeout=timeout)
         except errors() as error:
             return passes(error)  # unlike the want of the right to ask, for instance
         return found["state"].name in ("Loading", "Loaded")

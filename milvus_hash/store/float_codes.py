@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from milvus_hash.store.target import CODE
 from milvus_hash.store.texts import as_lite3_reads
 
 if TYPE_CHECKING:
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 DESCRIPTION = "milvus_hash.description"
 """The property that has the description of a collection."""
 
-_CODE = "code"
+
 _INDEX = {"index_type": "BRUTE_FORCE", "metric_type": "IP"}  # Lite 3 calls it FLAT, too: so others' are told apart
 _COUNT = ["count(*)"]
+_NOTHING = "-"  # a field that no row has: where no names are given, Lite 3 gives all fields
 _FIRST_ROWS = 1024  # asked for where a search is bounded; most bounds have fewer
 _GROWTH = 4
 
@@ -102,7 +104,7 @@ def _describe_collection(name: str, **options: Any) -> Sending:  # noqa: ANN401 
     if (description := properties.pop(DESCRIPTION, None)) is None:  # not of this package
         return found
     fields = [
-        {**field, "type": DataType.BINARY_VECTOR} if field["name"] == _CODE else field for field in found["fields"]
+        {**field, "type": DataType.BINARY_VECTOR} if field["name"] == CODE else field for field in found["fields"]
     ]
     return {**found, "description": description, "properties": properties, "fields": fields}
 
@@ -116,14 +118,14 @@ def _create_index(name: str, params: Any, **options: Any) -> Sending:  # noqa: A
 
 def _describe_index(name: str, field: str, **options: Any) -> Sending:  # noqa: ANN401 (pymilvus')
     found = yield Sent("describe_index", (name, field), options)
-    if found and field == _CODE and _INDEX.items() <= found.items():
+    if found and field == CODE and _INDEX.items() <= found.items():
         return {**found, "index_type": "BIN_FLAT", "metric_type": "HAMMING"}
     return found
 
 
 def _upsert(name: str, rows: Sequence[Mapping[str, Any]], **options: Any) -> Sending:  # noqa: ANN401 (pymilvus')
-    floats = to_floats([row[_CODE] for row in rows])
-    data = [{**row, _CODE: code} for row, code in zip(rows, floats, strict=True)]
+    floats = to_floats([row[CODE] for row in rows])
+    data = [{**row, CODE: code} for row, code in zip(rows, floats, strict=True)]
     return (yield Sent("insert", (name, data), options))
 
 
@@ -140,17 +142,19 @@ def _query(*names: str, **options: Any) -> Sending:  # noqa: ANN401 (pymilvus')
     return rows
 
 
-def _search(*, data: Sequence[bytes], search_params: Mapping[str, Any], **options: Any) -> Sending:  # noqa: ANN401
-    if search_params["metric_type"] != "HAMMING":
-        return (yield Sent("search", (), {"data": data, "search_params": search_params, **options}))
-    params = dict(search_params["params"])
+def _search(*names: str, data: Sequence[Any], **options: Any) -> Sending:  # noqa: ANN401 (pymilvus')
+    if not isinstance(data[0], bytes):  # a question to a float collection
+        return (yield Sent("search", names, {"data": data, **options}))
+    search_params = options.get("search_params", {})
+    params = dict(search_params.get("params", {}))
     bounded, limit = "radius" in params, options["limit"]
     least, most = params.pop("range_filter", 0), params.pop("radius", len(data[0]) * 8 + 1) - 1
     if bounded:
         options["limit"] = min(limit, _FIRST_ROWS)
+    options["output_fields"] = options.get("output_fields") or [_NOTHING]
     options |= {"data": to_floats(data), "search_params": {**search_params, "metric_type": "IP", "params": params}}
     while True:
-        found = yield Sent("search", (), options)
+        found = yield Sent("search", names, options)
         for hits in found:
             for hit in hits:
                 hit["distance"] = (len(data[0]) * 8 - hit["distance"]) / 2
@@ -169,11 +173,16 @@ def _search(*, data: Sequence[bytes], search_params: Mapping[str, Any], **option
 
 def _put_bytes(rows: Sequence[dict[str, Any]]) -> None:
     """Put the codes of these rows back into bytes; floats of a field of this name that are others are let be."""
-    some = [row for row in rows if _CODE in row]
-    vectors = np.array([row[_CODE] for row in some], np.float32)
+    some = [row for row in rows if CODE in row]
+    vectors = np.array([row[CODE] for row in some], np.float32)
     if some and (np.abs(vectors) == 1).all():
         for row, code in zip(some, to_bytes(vectors), strict=True):
-            row[_CODE] = code
+            row[CODE] = code
+
+
+def _get_load_state(name: str, **options: Any) -> Sending:  # noqa: ANN401 (pymilvus')
+    yield Sent("load_collection", (name,), {})  # it forgets with every process what was loaded
+    return (yield Sent("get_load_state", (name,), options))
 
 
 _SPECIAL = {
@@ -181,6 +190,7 @@ _SPECIAL = {
     "describe_collection": _describe_collection,
     "create_index": _create_index,
     "describe_index": _describe_index,
+    "get_load_state": _get_load_state,
     "upsert": _upsert,
     "query": _query,
     "search": _search,

@@ -42,7 +42,7 @@ def check_kind(path: Path, shown: str, version: str) -> None:
         )
     if path.exists() and not path.is_dir():
         raise StoreError(f"uri {shown!r} is not a folder of Milvus Lite 3; name another one")
-    if path.is_dir() and any(path.iterdir()) and not (path / "collections").is_dir():
+    if path.is_dir() and list(path.iterdir()) and not (path / "collections").is_dir():
         raise StoreError(f"uri {shown!r} is a folder with other things in it; name another one")
 
 

@@ -60,4 +60,4 @@ def _partitions(connection: Connection, name: str, wanted: Sequence[str]) -> Ite
 
 def _index(connection: Connection, found: Description) -> Index:
     stats = connection.call(f"counting {found.name!r}", "get_collection_stats", found.name)  # near enough
-    return remembered_index(found.described) or resolve("auto", lite=found.lite, rows=int(stats["row_count"]))
+    return remembered_index(found.described) or resolve("auto", lite=connection.lite, rows=int(stats["row_count"]))
