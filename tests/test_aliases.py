@@ -1,4 +1,4 @@
-"""An alias moves only to a collection that holds what it should; Milvus Lite has none."""
+"""An alias moves only to a collection that holds what it should; Milvus Lite 2 has none."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from plain_pymilvus import plain_client
+from which_lite import IS_THREE, only_lite_2
 
 from milvus_hash.aliases import Switch, list_aliases, switch_alias
 from milvus_hash.cli.alias import command
@@ -21,28 +22,33 @@ def rows(count: int, modality: str = "image", seed: int = 0, start: int = 0) -> 
     return [CodeRow(f"{n:04}", modality, 0, code) for n, code in enumerate(codes, start)]
 
 
+@pytest.fixture(scope="module", params=["server_uri", *(["lite_uri"] if IS_THREE else [])])
+def uri(request):
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture(scope="module")
-def client(server_uri):
-    client = plain_client(server_uri)
+def client(uri):
+    client = plain_client(uri)
     yield client
     client.close()
 
 
 @pytest.fixture
-def switch(server_uri):
+def switch(uri):
     def switch(alias: str, **options: object) -> Switch:
-        return switch_alias(alias, uri=server_uri, timeout=30, **options)
+        return switch_alias(alias, uri=uri, timeout=30, **options)
 
     return switch
 
 
 @pytest.fixture
-def aliases(server_uri):
-    return lambda: list_aliases(uri=server_uri)
+def aliases(uri):
+    return lambda: list_aliases(uri=uri)
 
 
 @pytest.fixture(scope="module")
-def stores(server_uri, tiny_encoder, other_encoder):
+def stores(uri, tiny_encoder, other_encoder):
     """Collections of the old bundle and of the new one: ``first``, ``second``, a short one and one of other items."""
     contents = {
         "first": (tiny_encoder, [*rows(300), *rows(40, "text")]),
@@ -52,7 +58,7 @@ def stores(server_uri, tiny_encoder, other_encoder):
     }
     made = {}
     for name, (encoder, content) in contents.items():
-        made[name] = HashCollection.create(name, encoder, uri=server_uri, timeout=60)
+        made[name] = HashCollection.create(name, encoder, uri=uri, timeout=60)
         made[name].add_codes(content)
     yield made
     for collection in made.values():
@@ -67,9 +73,9 @@ def alias(client, stores):
     client.drop_alias("current")
 
 
-def test_a_switch_to_a_new_bundle(switch, aliases, alias, tiny_encoder, other_encoder, server_uri):
+def test_a_switch_to_a_new_bundle(switch, aliases, alias, tiny_encoder, other_encoder, uri):
     """What was opened before goes on with the old codes; what is opened after it has the new ones."""
-    with HashCollection.open(alias, tiny_encoder, uri=server_uri) as opened:
+    with HashCollection.open(alias, tiny_encoder, uri=uri) as opened:
         done = switch(alias, to="second", encoder=other_encoder)
         assert (done.alias, done.collection, done.before) == ("current", "second", "first")
         assert done.rows == {"image": 300, "text": 41}
@@ -80,8 +86,8 @@ def test_a_switch_to_a_new_bundle(switch, aliases, alias, tiny_encoder, other_en
         asked = rows(1)[0]
         assert opened.search(code=asked.code, limit=1)[0].distance == 0
     with pytest.raises(BundleMismatch, match="'current' holds codes of bundle other"):
-        HashCollection.open(alias, tiny_encoder, uri=server_uri)
-    with HashCollection.open(alias, other_encoder, uri=server_uri) as opened:
+        HashCollection.open(alias, tiny_encoder, uri=uri)
+    with HashCollection.open(alias, other_encoder, uri=uri) as opened:
         assert (opened.name, opened.count("text")) == ("second", 41)
     back = switch(alias, to="first", encoder=tiny_encoder, at_least={"image": 300})
     assert (back.collection, back.before, back.rows_before) == ("first", "second", {})
@@ -120,8 +126,10 @@ def test_rows_asked_for_replace_those_of_the_old_one(switch, alias, other_encode
     assert switch(alias, to="short", encoder=other_encoder, at_least={"image": 200}).problems == ()
 
 
-def test_an_old_one_that_cannot_be_compared(switch, client, alias, other_encoder):
+def test_an_old_one_that_cannot_be_compared(switch, client, alias, other_encoder, uri):
     """Not loaded, as a retired collection may be: the rows to expect must then be said."""
+    if uri.endswith(".db"):
+        pytest.skip("Milvus Lite loads what is asked for")
     client.release_collection("first")
     try:
         with pytest.raises(StoreError, match=r"'first' could not be compared .*not loaded.*at_least"):
@@ -163,9 +171,10 @@ def test_one_that_is_not_loaded_is_loaded(switch, client, alias, other_encoder):
     assert client.get_load_state("second")["state"].name == "Loaded"
 
 
-def test_milvus_lite_has_none(lite_store, tiny_encoder):
+@only_lite_2
+def test_milvus_lite_2_has_none(lite_store, tiny_encoder):
     collection, uri = lite_store.create(), lite_store.uri
-    message = "Milvus Lite, which has no aliases: have applications open"
+    message = "Milvus Lite 2, which has no aliases: have applications open"
     with pytest.raises(StoreError, match=message):
         list_aliases(uri=uri)
     with pytest.raises(StoreError, match=message):
@@ -177,10 +186,10 @@ def run(*arguments: object) -> tuple[int, list[dict], str]:
     return done.exit_code, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
-def test_the_command(server_uri, alias, other_encoder):
-    where = ["--uri", server_uri, "--bundle", other_encoder.bundle.path]
-    assert run("--uri", server_uri) == (0, [{"alias": "current", "collection": "first"}], "")
-    assert run("nothing", "--uri", server_uri) == (0, [], "")
+def test_the_command(uri, alias, other_encoder):
+    where = ["--uri", uri, "--bundle", other_encoder.bundle.path]
+    assert run("--uri", uri) == (0, [{"alias": "current", "collection": "first"}], "")
+    assert run("nothing", "--uri", uri) == (0, [], "")
     code, (row,), remarks = run(alias, "--to", "short", "--at-least", "image=250", *where)
     assert code == 0
     assert (row["collection"], row["before"], row["rows"]) == ("short", "first", {"image": 299})

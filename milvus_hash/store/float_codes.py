@@ -14,11 +14,11 @@ answer back. What Lite 3 takes otherwise than a server does is seen to here, too
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from milvus_hash.store.target import CODE
 from milvus_hash.store.texts import as_lite3_reads
@@ -60,7 +60,7 @@ def to_floats(codes: Sequence[bytes]) -> NDArray[np.float32]:
     return bits.astype(np.float32) * 2 - 1
 
 
-def to_bytes(vectors: Sequence[Any]) -> list[bytes]:
+def to_bytes(vectors: ArrayLike) -> list[bytes]:
     """The codes of floats ``(n, bits)``: the inverse of :func:`to_floats`.
 
     Example:
@@ -185,7 +185,7 @@ def _get_load_state(name: str, **options: Any) -> Sending:  # noqa: ANN401 (pymi
     return (yield Sent("get_load_state", (name,), options))
 
 
-_SPECIAL = {
+_SPECIAL: dict[str, Callable[..., Sending]] = {
     "create_collection": _create_collection,
     "describe_collection": _describe_collection,
     "create_index": _create_index,

@@ -59,6 +59,8 @@ def servers() -> dict[str, Any]:
     with _few_rows_in_memory():
         from milvus_lite.server_manager import server_manager_instance
 
+    logging.getLogger("milvus_lite.adapter.grpc.servicer").addFilter(_is_news)
+    logging.getLogger("grpc._server").addFilter(_is_news)
     found: dict[str, Any] = server_manager_instance._servers
     return found
 
@@ -103,6 +105,11 @@ def forget() -> None:
         os.close(database._lock_fd)  # the lock is held as long as any process has the file
         database._lock_fd = None
     found.clear()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a server in this process says what its client in this process is not told as an error."""
+    return not record.exc_info
 
 
 @contextmanager
