@@ -1,9 +1,9 @@
 """What Milvus Lite keeps to itself: whether the disk has room for a batch, and whether a batch is in the file.
 
-An upsert of Milvus Lite deletes the old rows, then inserts the new ones, each in a transaction of SQLite's; it does not
-look whether the second one succeeded, and goes on with what it has in memory. So on a full disk rows that were there
-would be gone and the new ones not there, without an error. Here the room is looked at before a batch is sent, and the
-file after it.
+An upsert of Milvus Lite 2 deletes the old rows, then inserts the new ones, each in a transaction of SQLite's; it does
+not look whether the second one succeeded, and goes on with what it has in memory. So on a full disk rows that were
+there would be gone and the new ones not there, without an error. Here the room is looked at before a batch is sent, and
+the file after it. Milvus Lite 3 tells, and has a folder; of that the room is looked at, too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import sqlite3
+import sys
 import tempfile
 import threading
 import time
@@ -23,9 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from milvus_hash.errors import StoreError
+from milvus_hash.store.target import CODE
 
 _ROW_BYTES = 256  # names and lengths that the file repeats in every row
 _JOURNAL_BYTES = 8192  # of pages that SQLite sets aside to delete one row, at most
+_FLOATS_BYTES = 32  # of Milvus Lite 3 for a byte of a code; they are in its log, and then beside the rows
+_WAITING_BYTES = 2_000_000  # what it may have in its log, and stores together with the next rows
 SPARE = 65_536
 """Bytes that anything new takes beside its rows."""
 
@@ -49,6 +53,8 @@ def check_room(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         StoreError: The disk, a quota or a limit on the size of files leaves too little, or the file is gone.
     """
     growth = 2 * _size(rows) + _ROW_BYTES * len(rows)
+    if path.is_dir():
+        growth += _WAITING_BYTES + 2 * _FLOATS_BYTES * sum(len(row[CODE]) for row in rows)
     try:
         there = path.stat().st_size
         needed = max(growth, min(there, _JOURNAL_BYTES * len(rows))) + SPARE
@@ -118,6 +124,8 @@ def _size(rows: Sequence[Mapping[str, Any]]) -> int:
 
 def _may_grow(size: int) -> bool:
     """Whether this process, and so its Milvus Lite, may write a file of so many bytes."""
+    if sys.platform == "win32":
+        return True
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]

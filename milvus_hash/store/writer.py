@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
-from pathlib import Path
+from contextlib import closing
 from typing import Any, TypeAlias
 
 from milvus_hash.ahead import in_order
-from milvus_hash.errors import StoreError
-from milvus_hash.store import limits, lite_disk
+from milvus_hash.store import limits, lite_writing
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.rows import CodeRow, to_entity
 
@@ -109,29 +107,12 @@ def upsert(
     Raises:
         StoreError: Milvus failed; or its file has no room, or does not have the rows afterwards.
     """
-    doing, place = f"writing to {name!r}", {"partition_name": partition} if partition else {}
-    if not connection.lite:
-        connection.call(doing, "upsert", name, rows, **place)
-        return
-    path = Path(connection.address.uri)
-    with lite_disk.writing[path]:
-        lite_disk.check_room(path, rows)
-        if connection.lite3:
-            connection.call(doing, "upsert", name, rows, **place)
-            return
-        reason = "Milvus Lite did not say why"
-        try:
-            connection.call(doing, "upsert", name, rows)
-        except StoreError as error:
-            if lite_disk.has_room(path, rows) or lite_disk.is_stored(path, name, rows[-1][key]):
-                raise
-            reason = str(error)
-        else:
-            if lite_disk.is_stored(path, name, rows[-1][key]):
-                return
-        with suppress(StoreError):  # what it has in memory is not what it has stored
-            connection.call(f"releasing {name!r}", "release_collection", name)
-        raise StoreError(
-            f"{len(rows):,} rows were not stored in {str(path)!r}, and rows that they were to replace may be gone "
-            f"({reason}): see that the disk has room and that nothing else changes the file, then write them again"
-        )
+    place = {"partition_name": partition} if partition else {}
+
+    def send() -> None:
+        connection.call(f"writing to {name!r}", "upsert", name, rows, **place)
+
+    if connection.lite:
+        lite_writing.write(connection, name, rows, key, send)
+    else:
+        send()
