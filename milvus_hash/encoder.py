@@ -22,7 +22,7 @@ from milvus_hash.bundle import Bundle, VectorInput, read_bundle
 from milvus_hash.codes import Codes
 from milvus_hash.errors import InputError
 from milvus_hash.graph import Encodings, Graph
-from milvus_hash.media.modalities import MODALITIES
+from milvus_hash.media.modalities import MODALITIES, Load
 from milvus_hash.media.text import warn_of_cut
 from milvus_hash.media.vector import check_vectors
 from milvus_hash.question import Asked, Query, ask
@@ -85,7 +85,7 @@ class Encoder:
         self.threads = threads or cpu_count()
         self.batch_size = batch_size
         self._arena = arena
-        self._graphs: dict[str, Graph] = {}
+        self._opened: dict[str, _Opened] = {}
         self._opening = Lock()
 
     def __repr__(self) -> str:
@@ -100,11 +100,11 @@ class Encoder:
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the open graphs: they are opened again on the other side, from a bundle that has to be the same."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_graphs", "_opening")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_opened", "_opening")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state
-        self._graphs = {}
+        self._opened = {}
         self._opening = Lock()
 
     @classmethod
@@ -182,7 +182,7 @@ class Encoder:
             InputError: The first row that is not ``width`` finite numbers, or a bundle without this modality.
         """
         bits = self.check_bits(bits)
-        graph = self._graph("vector")
+        graph = self._open("vector").graph
         target = self.bundle.modalities["vector"].input
         assert isinstance(target, VectorInput)
         blocks = [np.empty((0, bits // 8), dtype=np.uint8)]
@@ -241,7 +241,7 @@ class Encoder:
             InputError: The bundle has no such modality, length or vector.
         """
         bits = self.check_bits(bits)
-        graph = self._graph(modality)
+        graph = self._open(modality).graph
         if missing := [name for name in vectors if name not in graph.vectors]:
             raise InputError(
                 f"the {modality} graph of {self.bundle.name} has no output {missing[0]!r}; it has "
@@ -255,7 +255,7 @@ class Encoder:
         Raises:
             InputError: The bundle has no such modality.
         """
-        return self._graph(modality).vectors
+        return self._open(modality).graph.vectors
 
     def query(self, *, bits: int | None = None, **asked: Unpack[Asked]) -> Query:
         """One question of texts, pictures, clips and vectors, encoded.
@@ -312,36 +312,55 @@ class Encoder:
 
     def _decoded(self, modality: str, items: Iterable[tuple[Key, Any]]) -> Iterator[list[tuple[Key, Any]]]:
         """Batches of (key, decoded value or InputError)."""
-        medium, target = MODALITIES[modality], self.bundle.modalities[modality].input
-        size = max(1, self.batch_size // target.counts_as)
+        opened = self._open(modality)
 
         def load(item: tuple[Key, Any]) -> tuple[Key, Any]:
             key, source = item
             try:
-                return key, medium.load(source, target)
+                return key, opened.load(source)
             except InputError as error:
                 return key, error
 
-        if medium.suffixes:
-            waiting = max(_BATCHES_AHEAD * size, self.threads)
+        if opened.slow:
+            waiting = max(_BATCHES_AHEAD * opened.batch, self.threads)
             loaded = in_order(load, items, threads=self.threads, waiting=waiting)
         else:
             loaded = (load(item) for item in items)
         with closing(loaded):
-            while batch := list(islice(loaded, size)):
+            while batch := list(islice(loaded, opened.batch)):
                 yield batch
 
-    def _graph(self, modality: str) -> Graph:
-        """The graph of ``modality``, opened when it is first needed."""
+    def _open(self, modality: str) -> _Opened:
+        """What ``modality`` is encoded with, opened when it is first needed."""
         if modality not in self.bundle.modalities:
             raise InputError(f"{self.bundle.name} cannot encode {modality!r}; it has {', '.join(self.modalities)}")
         with self._opening:
-            if modality not in self._graphs:
-                self._graphs[modality] = Graph(
+            if modality not in self._opened:
+                medium, target = MODALITIES[modality], self.bundle.modalities[modality].input
+                graph = Graph(
                     self.bundle,
                     modality,
                     providers=resolve_providers(self.providers),
                     threads=self.threads,
                     arena=self._arena,
                 )
-        return self._graphs[modality]
+                batch = max(1, self.batch_size // target.counts_as)
+                self._opened[modality] = _Opened(graph, medium.loader(target), bool(medium.suffixes), batch)
+        return self._opened[modality]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What one modality is encoded with.
+
+    Attributes:
+        graph: On onnxruntime.
+        load: What it takes of a source.
+        slow: Whether loading takes so long that threads do it ahead.
+        batch: Sources per run.
+    """
+
+    graph: Graph
+    load: Load
+    slow: bool
+    batch: int

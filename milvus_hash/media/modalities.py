@@ -1,18 +1,20 @@
 """The modalities: one row each, which says what everything else has to know of one.
 
 Names of modalities stand in bundles (:data:`milvus_hash.bundle.inputs.INPUTS`), in rows and partitions of collections,
-in columns of manifests and in attributes of records. Loaders are imported when something is loaded.
+in columns of manifests and in attributes of records. Loaders are imported when they are made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from milvus_hash.media import opening
 
-Load: TypeAlias = Callable[[Any, Any], Any]
+Load: TypeAlias = Callable[[Any], Any]
+"""A source to what a graph takes of it; raises InputError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,38 +23,38 @@ class Medium:
 
     Attributes:
         noun: What messages call one of them.
-        load: What a graph takes of a source, given the input that the bundle states; raises InputError.
+        loader: What loads sources, given the input that the bundle states.
         suffixes: Of its files. With any, a record's attribute and a manifest's column of the modality's name hold a
             path, and loading is done ahead, in threads.
     """
 
     noun: str
-    load: Load
+    loader: Callable[[Any], Load]
     suffixes: frozenset[str] = frozenset()
 
 
-def _image(source: Any, target: Any) -> Any:  # noqa: ANN401 (of any modality)
+def _image(target: Any) -> Load:  # noqa: ANN401 (of any modality)
     from milvus_hash.media.image import load_image
 
-    return load_image(source, target)
+    return partial(load_image, target=target)
 
 
-def _video(source: Any, target: Any) -> Any:  # noqa: ANN401
+def _video(target: Any) -> Load:  # noqa: ANN401
     from milvus_hash.media.video import load_video
 
-    return load_video(source, target)
+    return partial(load_video, target=target)
 
 
-def _text(source: Any, target: Any) -> Any:  # noqa: ANN401
+def _text(_: Any) -> Load:  # noqa: ANN401
     from milvus_hash.media.text import check_text
 
-    return check_text(source)
+    return check_text
 
 
-def _vector(source: Any, target: Any) -> Any:  # noqa: ANN401
+def _vector(target: Any) -> Load:  # noqa: ANN401
     from milvus_hash.media.vector import check_vector
 
-    return check_vector(source, target.width)
+    return partial(check_vector, width=target.width)
 
 
 # fmt: off

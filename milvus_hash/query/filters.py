@@ -62,6 +62,8 @@ def check_condition(condition: str, *, lite: bool = False) -> str:
         InputError: It is no text, its parentheses, brackets and quotes do not pair up, Milvus would end over it, or
             Milvus Lite cannot read a text in it.
     """
+    if condition == "":
+        return ""
     check_harmless(condition, lite=lite)
     return as_lite_reads(condition.strip()) if lite else condition.strip()
 

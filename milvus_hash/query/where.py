@@ -27,9 +27,9 @@ def narrowed(condition: str, where: Where) -> str:
         >>> narrowed("year > 3 or year < 1", {"brand": "nike", "size": [41, 42]})
         '(year > 3 or year < 1) and (brand == "nike" and size in [41, 42])'
     """
-    words(condition)
     if where is None:
         return condition
+    words(condition)
     if not isinstance(where, Mapping):
         raise InputError(f'where is a {type(where).__name__}: values by field are needed, as in {{"brand": "nike"}}')
     return both(condition.strip(), " and ".join(_condition(name, value) for name, value in where.items()))
