@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from milvus_hash.evaluate.dataset import EncodedSet
 from milvus_hash.evaluate.ranking import Relevance
+from milvus_hash.media.modalities import FILES
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def by_picture(encoded: Mapping[str, EncodedSet], records: int) -> dict[str, Enc
         records: How many records there are.
     """
     group = np.arange(records)
-    for modality in ("video", "image"):  # the picture has the last word
+    for modality in reversed(FILES):  # the picture has the last word
         if modality in encoded:
             rows = encoded[modality]
             _, first, number = np.unique(rows.contents, return_index=True, return_inverse=True)

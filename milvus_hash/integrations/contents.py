@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from milvus_hash.arguments import check_arguments
 from milvus_hash.errors import InputError
+from milvus_hash.media.modalities import MODALITIES
 from milvus_hash.query.plan import SearchOptions
 
 if TYPE_CHECKING:
     from milvus_hash.query.hits import Hit
     from milvus_hash.store.rows import CodeRow
 
-PARTS = ("image", "video", "vector")
+PARTS = tuple(name for name in MODALITIES if name != "text")
 """What a question can have beside the text that a retriever is asked with."""
 
 

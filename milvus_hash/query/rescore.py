@@ -31,7 +31,7 @@ def check_rescoring(oversample: int, queries: Sequence[Query]) -> None:
         raise InputError(f"oversample={oversample!r}: an integer from 1 on is needed")
     if any(query.logits is None for query in queries):
         raise InputError(
-            "a ready code cannot be rescored: it has no logits; ask with text, image, video or vector, "
+            "a ready code cannot be rescored: it has no logits; ask with text=..., image=... or the like, "
             "or with query=encoder.query(...)"
         )
 

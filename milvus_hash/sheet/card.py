@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from milvus_hash.errors import InputError, MissingExtra
+from milvus_hash.media.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
 SIDE = 176  # of a thumbnail, in pixels
 PAPER, CARD, EDGE, INK, SOFT, ACCENT = "#f4f5f7", "#ffffff", "#d9dee5", "#1c2530", "#66717f", "#0a62b5"
-KINDS = {"text": "TEXT", "image": "PICTURE", "video": "CLIP"}
-GONE = {"image": "no picture", "video": "no clip", "vector": "no picture"}
+KINDS = {name: medium.noun.upper() for name, medium in MODALITIES.items()}
+GONE = {name: f"no {medium.noun if medium.suffixes else 'picture'}" for name, medium in MODALITIES.items()}
 _SHOWN = 600  # characters of a text that can matter on a card
 
 
