@@ -206,10 +206,24 @@ class HashCollection(CollectionReads):
         on_reject: Callable[[Reject], None] | None = None,
         strict: bool = False,
     ) -> Counts:
-        """Encode and write ``records``, or a single one; :func:`milvus_hash.ingest.ingest` has more options."""
+        """Encode and write ``records``, or a single one.
+
+        A record is the whole of its item: rows that the item has from before and that the record does not name (a
+        third caption, a clip) are deleted. :func:`milvus_hash.ingest.ingest` leaves them, and has more options.
+
+        Args:
+            records: What to write.
+            on_reject: Called with each input that cannot be used; the first hundred are in the result, too.
+            strict: End at the first of them.
+
+        Raises:
+            InputError: ``strict`` met a reject, or what is given as records are none.
+            StoreError: Milvus failed; adding the same records again is safe.
+        """
         from milvus_hash.ingest import ingest
 
-        return ingest([records] if isinstance(records, Record) else records, self, on_reject=on_reject, strict=strict)
+        some = [records] if isinstance(records, Record) else records
+        return ingest(some, self, on_reject=on_reject, strict=strict, replace=True)
 
     def add_codes(self, rows: Iterable[CodeRow | None]) -> int:
         """Write ready codes; a row whose (item, modality, ordinal) is there already is replaced.
@@ -237,7 +251,7 @@ class HashCollection(CollectionReads):
         try:
             return write(rows, self.bits // 8, self.fields, send, at_once=1 if self.table.connection.lite else 2)
         except BaseException:
-            self.table.consistency.has_failed_to_write()
+            self.table.consistency.has_written_unknown()
             raise
 
     def update(self, items: Sequence[str], fields: Mapping[str, Any], *, modality: str | None = None) -> int:
@@ -285,9 +299,8 @@ class HashCollection(CollectionReads):
         try:
             steps = delete(self.table.target, items, modality, narrowed(filter, where))
             return self.table.run(steps, Consistency("Strong"))
-        except BaseException:
-            self.table.consistency.has_failed_to_write()
-            raise
+        finally:
+            self.table.consistency.has_written_unknown()
 
     def ping(self, timeout: float = 2.0) -> None:
         """Return if Milvus answers within ``timeout`` seconds and has the collection in memory, for a health check.

@@ -42,17 +42,19 @@ def test_a_search_sees_what_this_process_wrote_just_now(server_uri, tiny_encoder
 
         async def see() -> None:
             for number, code in enumerate(codes):
+                await awaited.count()
+                await awaited.search(code=code)
                 await awaited.add_codes([CodeRow(f"{number}", "image", 0, code)])
                 assert collection.table.consistency.level == "Session"
                 found = await awaited.search(code=code) if number % 2 else collection.search(code=code)
                 assert found[0].item == f"{number}"
                 if number % 3 == 0:
                     assert collection.delete([f"{number}"]) == 1
+                    assert collection.table.consistency.level == "Strong"
                     assert f"{number}" not in [hit.item for hit in collection.search(code=code)]
-            await awaited.close()
+            await awaited.drop()
 
         asyncio.run(see())
-        collection.drop()
 
 
 def test_a_write_that_failed_asks_for_all_again(flat_store):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from milvus_hash.errors import InputError
 from milvus_hash.ingest.checks import check_records, name_of, problem_of
 from milvus_hash.ingest.fields import check_names, check_size, row_fields
+from milvus_hash.ingest.leftovers import Leftovers
 from milvus_hash.manifest.json_value import json_value
 from milvus_hash.media.modalities import FILES, MODALITIES
 from milvus_hash.record import Record, Reject, path_of
@@ -23,6 +24,7 @@ from milvus_hash.store.schema import encode_item, primary_key
 
 if TYPE_CHECKING:
     from milvus_hash.encoder import Encoder
+    from milvus_hash.store.table import Table
 
 # Rows that are looked up together in Milvus and then encoded, one modality after the other. Large, because the
 # decoding threads run dry at the end of each; small enough that texts of 32 kB take little memory.
@@ -88,6 +90,10 @@ class Destination(Protocol):
     def fields(self) -> Mapping[str, type]:
         """The declared metadata fields and their types."""
 
+    @property
+    def table(self) -> Table:
+        """The collection in Milvus."""
+
     def existing(self, pks: Iterable[str]) -> set[str]:
         """Those of the primary keys that have a row."""
 
@@ -119,6 +125,7 @@ def ingest(
     on_reject: Callable[[Reject], None] | None = None,
     strict: bool = False,
     stop: Callable[[], bool] | None = None,
+    replace: bool = False,
 ) -> Counts:
     """Encode ``records`` and write them to ``collection``, one row per (item, modality, ordinal).
 
@@ -133,6 +140,7 @@ def ingest(
         progress: Called with the number of inputs that are done with, each time some are.
         on_reject: Called with each reject, as it happens.
         strict: End at the first reject; of the records near it, some are written.
+        replace: Delete rows of a record's item that the record does not name, such as captions that it had before.
         stop: Asked between inputs; once it says True, what is being encoded is written and the call returns.
 
     Raises:
@@ -151,7 +159,7 @@ def ingest(
         >>> collection.close()
     """
     check_records(records)
-    return _Ingest(collection, resume, progress, on_reject, strict, stop).run(records)
+    return _Ingest(collection, resume, progress, on_reject, strict, stop, replace).run(records)
 
 
 class _Ingest:
@@ -165,6 +173,7 @@ class _Ingest:
         on_reject: Callable[[Reject], None] | None,
         strict: bool,
         stop: Callable[[], bool] | None,
+        replace: bool,
     ) -> None:
         self.collection = collection
         self.encoder = collection.encoder
@@ -173,6 +182,7 @@ class _Ingest:
         self.on_reject = on_reject or (lambda reject: None)
         self.stop = stop or (lambda: False)
         self.strict = strict
+        self.leftovers = Leftovers(collection.table) if replace else None
         self.rejects: list[Reject] = []
         self.skipped = self.rejected = self.cut = 0
         self.encode_seconds = 0.0
@@ -183,6 +193,8 @@ class _Ingest:
         written = self.collection.add_codes(_written_after(self._clocked(self._encoded(records)), _WRITE_AFTER))
         if self.failure is not None:
             raise self.failure
+        if self.leftovers is not None:
+            self.leftovers.delete()
         total = time.perf_counter() - start
         seconds = Seconds(self.encode_seconds, total - self.encode_seconds, total)
         return Counts(written, self.skipped, self.rejected, self.cut, seconds, tuple(self.rejects))
@@ -251,6 +263,8 @@ class _Ingest:
         if not rows:
             nothing = ", ".join(f"no {MODALITIES[name].noun}" for name in FILES)
             self._reject(Reject(record.id, "", f"the record has {nothing} and no text"))
+        elif self.leftovers is not None:
+            self.leftovers.name(record.id, (primary_key(row.item, row.modality, row.ordinal) for row in rows))
         for row in rows:
             if row.modality in self.encoder.modalities:
                 yield row

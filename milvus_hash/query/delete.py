@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.query.filters import both, check_condition, of_modality
 from milvus_hash.query.quoting import one_of
-from milvus_hash.query.rows import of_items
+from milvus_hash.query.rows import of_items, of_many_items
 from milvus_hash.query.stored import reading_of
 from milvus_hash.query.walk import all_rows, in_parts
 from milvus_hash.store import limits
@@ -35,6 +35,16 @@ def delete(target: Target, items: Sequence[str] | None, modality: str | None, co
         yield from delete_keys(target, keys)
         gone.update(keys)
     return len(gone)
+
+
+def keys_of_items(target: Target, items: Sequence[str]) -> Steps[list[Key]]:
+    """The keys of the rows of these items, however many items; all are looked for in one pass.
+
+    Raises:
+        StoreError: Milvus failed.
+    """
+    found = yield from all_rows(reading_of(target, where=of_many_items(items, lite=target.lite)))
+    return [row[target.pk] for row in found]
 
 
 def delete_keys(target: Target, keys: Sequence[Key]) -> Steps[None]:

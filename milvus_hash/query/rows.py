@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from milvus_hash.errors import InputError
 from milvus_hash.query.filters import check_condition, check_modality, rows_of_modality
-from milvus_hash.query.quoting import is_quotable, quoted
+from milvus_hash.query.quoting import is_quotable, one_of, quoted
 from milvus_hash.query.stored import reading_of
 from milvus_hash.query.walk import all_rows, rows_by_key
 from milvus_hash.store import limits
@@ -46,6 +46,18 @@ def of_items(items: Sequence[str], modality: str | None) -> Iterator[str]:
         # '$' follows '#', so this is "begins with PREFIX#"; like would take an encoded item's '%' as a wildcard
         ranges = [f'(pk >= "{prefix}#" and pk < "{prefix}$")' for prefix in wanted[start : start + limits.ITEMS]]
         yield " or ".join(ranges)
+
+
+def of_many_items(items: Collection[str], *, lite: bool) -> str:
+    """A filter for the rows of ``items``, of some thousand at most; it looks at every row once.
+
+    An item that no filter can name is looked for by its primary keys.
+    """
+    named = [item for item in items if is_quotable(item, lite=lite)]
+    conditions = [f"({some})" for some in of_items([item for item in items if item not in set(named)], None)]
+    if named:
+        conditions.append(one_of("item", named, lite=lite))
+    return " or ".join(conditions)
 
 
 def of_other_items(items: Collection[str], *, lite: bool) -> str:

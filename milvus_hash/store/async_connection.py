@@ -60,17 +60,15 @@ class AsyncConnection:
         try:
             call = next(steps)
             while True:
-                failures, level = (
-                    consistency.failed_writes,
-                    {"consistency_level": consistency.level} if call.read else {},
-                )
+                unknown = consistency.unknown_times
+                level = {"consistency_level": consistency.level} if call.read else {}
                 try:
                     answer = await self._call(call, level)
                 except AnswerTooLarge as error:  # the steps may ask for it in parts
                     call = steps.throw(error)
                     continue
                 if call.read:
-                    consistency.has_read(failures)
+                    consistency.has_read(unknown)
                 call = steps.send(answer)
         except StopIteration as end:
             result: Result = end.value

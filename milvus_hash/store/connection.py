@@ -136,17 +136,15 @@ class Connection:
         try:
             call = next(steps)
             while True:
-                failures, level = (
-                    consistency.failed_writes,
-                    {"consistency_level": consistency.level} if call.read else {},
-                )
+                unknown = consistency.unknown_times
+                level = {"consistency_level": consistency.level} if call.read else {}
                 try:
                     answer = self.call(call.doing, call.method, **call.kwargs, **level)
                 except AnswerTooLarge as error:  # the steps may ask for it in parts
                     call = steps.throw(error)
                     continue
                 if call.read:
-                    consistency.has_read(failures)
+                    consistency.has_read(unknown)
                 call = steps.send(answer)
         except StopIteration as end:
             result: Result = end.value

@@ -15,9 +15,10 @@ LEVELS = ("Strong", "Session", "Bounded", "Eventually")
 class Consistency:
     """The levels of one collection's reads.
 
-    Without a level of the user's choice the first read is strong, and so is the first one after a write that failed, of
-    which Milvus may have carried out more than it could say; all others are session reads. So a search sees all that
-    this process wrote, and all that others had written when it began to read.
+    Without a level of the user's choice the first read is strong; those after it are session reads, for which pymilvus
+    remembers the time of the last write that was confirmed. It does not know that of a delete (Milvus 2.3 says 0), nor
+    of a write that failed and may have been carried out: after these, too, the first read is strong. So a search sees
+    all that this process wrote, and all that others had written when it began to read.
     """
 
     def __init__(self, level: str | None = None) -> None:
@@ -25,8 +26,8 @@ class Consistency:
             raise InputError(f"consistency {level!r}: use one of {', '.join(LEVELS)}, or None")
         self._fixed = level
         self._up_to_date = False
-        self.failed_writes = 0
-        """So far; what :meth:`has_read` wants of a read's begin."""
+        self.unknown_times = 0
+        """Writes so far whose time pymilvus does not know; what :meth:`has_read` wants of a read's begin."""
 
     def __reduce__(self) -> tuple[type[Consistency], tuple[str | None]]:
         """For pickle: another process has written nothing and read nothing."""
@@ -38,13 +39,13 @@ class Consistency:
         return self._fixed or ("Session" if self._up_to_date else "Strong")
 
     def has_read(self, since: int) -> None:
-        """A read at :attr:`level` came back; ``since`` is :attr:`failed_writes` when it began.
+        """A read at :attr:`level` came back; ``since`` is :attr:`unknown_times` when it began.
 
-        One that began before a write failed may not have seen what Milvus did of it.
+        One that began before such a write ended may not have seen it.
         """
-        self._up_to_date |= since == self.failed_writes
+        self._up_to_date |= since == self.unknown_times
 
-    def has_failed_to_write(self) -> None:
-        """A write ended without an answer for each batch; pymilvus remembers the latest of those that had one."""
+    def has_written_unknown(self) -> None:
+        """Something was deleted, or a write ended without an answer for each batch."""
         self._up_to_date = False
-        self.failed_writes += 1
+        self.unknown_times += 1
