@@ -21,7 +21,7 @@ from milvus_hash.ahead import in_order, one_ahead
 from milvus_hash.media.vector import LARGEST
 from milvus_hash.query.quoting import is_quotable, one_of
 from milvus_hash.query.stored import as_bytes
-from milvus_hash.query.walk import in_parts, pages
+from milvus_hash.query.walk import Entity, in_parts, pages
 from milvus_hash.record import Reject
 from milvus_hash.store import limits
 from milvus_hash.store.connection import Connection
@@ -32,7 +32,6 @@ from milvus_hash.store.writer import upsert
 if TYPE_CHECKING:
     from milvus_hash.encoder import Encoder
 
-Row = dict[str, Any]
 Writes: TypeAlias = Generator[Callable[[], object], None, None]
 """Calls that change the sidecar, in their order; no two that are near each other concern the same key."""
 
@@ -125,7 +124,7 @@ class Merge:
         stored: set[Key] = set()
         for page in self._stored(above, up_to) if up_to != above else ():
             codeless: list[Key] = []
-            others: dict[Key, Row] = {}
+            others: dict[Key, Entity] = {}
             for row in page:
                 key = row[self._source.pk]
                 if key in wanted:
@@ -144,9 +143,9 @@ class Merge:
         self._counts["added"] += len(wanted) - changed
         yield from self._upsert(list(wanted.values()))
 
-    def _settle_others(self, stored: Mapping[Key, Row]) -> Writes:
+    def _settle_others(self, stored: Mapping[Key, Entity]) -> Writes:
         """Delete rows of the sidecar whose keys were not met in the source, once it was asked for exactly these."""
-        wanted: dict[Key, Row] = {}
+        wanted: dict[Key, Entity] = {}
         left = list(stored)
         while left:
             there = fetch(self._connection, self._source, left, fields=self._sidecar.adopted.fields)
@@ -167,7 +166,7 @@ class Merge:
             some = one_of(self._sidecar.adopted.pk, part, lite=lite)
             yield partial(self._connection.call, f"deleting from {name!r}", "delete", name, filter=some)
 
-    def _upsert(self, rows: list[Row]) -> Writes:
+    def _upsert(self, rows: list[Entity]) -> Writes:
         """Write rows, in as many calls as their texts need."""
         pk, texts = self._sidecar.adopted.pk, self._sidecar.texts
         seen = sum(len(str(row[text])) for row in rows for text in (pk, *texts))
@@ -176,7 +175,7 @@ class Merge:
         for start in range(0, len(rows), step):
             yield partial(upsert, self._connection, self._sidecar.name, rows[start : start + step], key=pk)
 
-    def _stored(self, above: Key | None, up_to: Key | None) -> Iterator[list[Row]]:
+    def _stored(self, above: Key | None, up_to: Key | None) -> Iterator[list[Entity]]:
         return pages(
             self._connection,
             self._sidecar.name,
@@ -188,7 +187,7 @@ class Merge:
             consistency=self._consistency,
         )
 
-    def _rows(self, chunk: Chunk) -> dict[Key, Row]:
+    def _rows(self, chunk: Chunk) -> dict[Key, Entity]:
         """The sidecar's rows for a chunk, by key; vectors that no code can be made of are reported."""
         good, rejects = usable(chunk, self._source.metric, lite=self._connection.lite2)
         self._counts["rejected"] += len(rejects)

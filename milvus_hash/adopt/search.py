@@ -179,7 +179,7 @@ class AdoptedCollection:
         asked = [np.asarray(vector, dtype=np.float32) for vector in np.atleast_2d(np.asarray(vectors))]
         if not asked:
             return []
-        question = _Question(
+        question = _Asked(
             np.stack(asked),
             self.encoder.encode("vector", asked, bits=self.bits),
             int(limit),
@@ -201,7 +201,7 @@ class AdoptedCollection:
     ) -> None:
         self.close()
 
-    def _search(self, question: _Question, oversample: int) -> Steps[list[list[AdoptedHit]]]:
+    def _search(self, question: _Asked, oversample: int) -> Steps[list[list[AdoptedHit]]]:
         candidates = min(question.limit * oversample, MAX_LIMIT)
         copied = names_only(question.filter, (self.adopted.pk, *self.adopted.fields))
         scope = Scope(filter=question.filter if copied else "")
@@ -232,7 +232,7 @@ class AdoptedCollection:
             candidates = min(candidates * _WIDER, MAX_LIMIT)
         return [hits[number] for number in range(len(question.vectors))]
 
-    def _rows(self, question: _Question, found: Sequence[Sequence[Row]]) -> Steps[_Rows | None]:
+    def _rows(self, question: _Asked, found: Sequence[Sequence[Row]]) -> Steps[_Rows | None]:
         """The rows of the source that are among the candidates and meet the filter; None where nobody needs them."""
         if question.rescore != "vectors" and not question.filter and not question.output_fields:
             return None
@@ -254,7 +254,7 @@ class AdoptedCollection:
         return _Rows({row[source.pk]: number for number, row in enumerate(rows)}, rows, vectors, hidden)
 
     def _ranked(
-        self, question: _Question, number: int, near: Sequence[Row], codes: Mapping[Key, bytes], rows: _Rows | None
+        self, question: _Asked, number: int, near: Sequence[Row], codes: Mapping[Key, bytes], rows: _Rows | None
     ) -> list[AdoptedHit]:
         """The hits of one query among its candidates."""
         there = [row for row in near if rows is None or row.pk in rows.number_of]
@@ -273,7 +273,7 @@ class AdoptedCollection:
         return sorted(hits, key=lambda hit: (sign * hit.score, hit.distance, hit.pk))[: question.limit]
 
 
-def _sifted(question: _Question, number: int, rows: Sequence[Row], codes: Mapping[Key, bytes], count: int) -> list[Row]:
+def _sifted(question: _Asked, number: int, rows: Sequence[Row], codes: Mapping[Key, bytes], count: int) -> list[Row]:
     """Of a query's nearest rows the ``count`` best by its real values against their codes, ties with the last too.
 
     Only their vectors can tell rows of one code apart.
@@ -288,7 +288,7 @@ def _is_all(near: int, candidates: int, wide: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _Asked:
     """What a search is asked."""
 
     vectors: Vectors

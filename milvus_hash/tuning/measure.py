@@ -21,7 +21,7 @@ _TIMED = 50  # single queries of which the median is taken
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Questions:
+class Probes:
     """Queries with what an exact search says of them.
 
     Attributes:
@@ -36,9 +36,9 @@ class Questions:
     bounds: NDArray[np.int64]
     counts: NDArray[np.int64]
 
-    def part(self, chosen: slice) -> Questions:
+    def part(self, chosen: slice) -> Probes:
         """Some of them."""
-        return Questions(self.codes[chosen], self.own[chosen], self.bounds[chosen], self.counts[chosen])
+        return Probes(self.codes[chosen], self.own[chosen], self.bounds[chosen], self.counts[chosen])
 
 
 class Ruler:
@@ -54,7 +54,7 @@ class Ruler:
         self._into = into
         self._consistency = Consistency("Session")
 
-    def ask(self, codes: NDArray[np.uint8], own: Sequence[Key | None], exact: Mapping[str, int]) -> Questions:
+    def ask(self, codes: NDArray[np.uint8], own: Sequence[Key | None], exact: Mapping[str, int]) -> Probes:
         """The queries with their exact answers, which search parameters ``exact`` give; those without any are left out.
 
         Raises:
@@ -62,26 +62,26 @@ class Ruler:
         """
         distances = [[row.distance for row in rows] for rows in self._find(codes, own, exact)]
         kept = [number for number, found in enumerate(distances) if found]
-        return Questions(
+        return Probes(
             codes[kept],
             [own[number] for number in kept],
             np.array([distances[number][-1] for number in kept], dtype=np.int64),
             np.array([len(distances[number]) for number in kept], dtype=np.int64),
         )
 
-    def recalls(self, questions: Questions, params: Mapping[str, int]) -> NDArray[np.float64]:
+    def recalls(self, probes: Probes, params: Mapping[str, int]) -> NDArray[np.float64]:
         """Recall of every query float ``(q,)``: rows no farther than the last exact one, over the exact ones."""
-        found = self._find(questions.codes, questions.own, params)
-        near = [sum(row.distance <= bound for row in rows) for rows, bound in zip(found, questions.bounds, strict=True)]
-        return np.array(near, dtype=np.float64) / questions.counts
+        found = self._find(probes.codes, probes.own, params)
+        near = [sum(row.distance <= bound for row in rows) for rows, bound in zip(found, probes.bounds, strict=True)]
+        return np.array(near, dtype=np.float64) / probes.counts
 
-    def milliseconds(self, questions: Questions, ways: Sequence[Mapping[str, int]]) -> list[float]:
+    def milliseconds(self, probes: Probes, ways: Sequence[Mapping[str, int]]) -> list[float]:
         """Median time of a search with one query, for each of several search parameters.
 
         They take turns, so that what else the server does meanwhile falls on all of them alike.
         """
         times: list[list[float]] = [[] for _ in ways]
-        for code in questions.codes[:_TIMED]:
+        for code in probes.codes[:_TIMED]:
             for params, taken in zip(ways, times, strict=True):
                 started = time.perf_counter()
                 self._run(code[None], self.limit, params)

@@ -29,7 +29,7 @@ from milvus_hash.store.table import Table
 from milvus_hash.store.target import Key
 from milvus_hash.tuning.fit import curve, fit, point
 from milvus_hash.tuning.look import Look, look
-from milvus_hash.tuning.measure import Questions, Ruler
+from milvus_hash.tuning.measure import Probes, Ruler
 from milvus_hash.tuning.result import Point, Tuning
 from milvus_hash.tuning.sample import sample
 
@@ -133,7 +133,7 @@ class _Run:
 
     def exact_only(self) -> Tuning:
         """Milvus Lite: one way to search, nothing to store."""
-        _, held = self._questions(self.table.target.exact_params)
+        _, held = self._probes(self.table.target.exact_params)
         exact = point(self._ruler(), held, Index("BIN_FLAT"))
         return self._tuning(exact, exact, (exact,), held, "Milvus Lite is always exact: nothing to choose")
 
@@ -142,7 +142,7 @@ class _Run:
         index = self._flushed()
         if index.kind != "BIN_FLAT":  # which Milvus serves from the rows themselves
             wait_until_served(self.table.connection, self.table.name)
-        fitting, held = self._questions(index.exact)
+        fitting, held = self._probes(index.exact)
         exact = point(self._ruler(), held, with_search(index, index.exact))
         if index.kind == "BIN_FLAT":
             return self._tuning(exact, exact, (exact,), held, "BIN_FLAT is exact: without another index nothing to fit")
@@ -160,7 +160,7 @@ class _Run:
             candidates = [inverted_lists(nlist) for nlist in lists or lists_to_try(self.asked.total)]
         with kept_searchable(connection, name, before, self.say):
             self._build(flat)
-            fitting, held = self._questions({})
+            fitting, held = self._probes({})
             exact = point(self._ruler(), held, flat)
             fits: list[Point] = []
             points = [exact]
@@ -191,7 +191,7 @@ class _Run:
     def _ruler(self) -> Ruler:
         return Ruler(self.table, self.asked.into, self.limit)
 
-    def _questions(self, exact: Mapping[str, int]) -> tuple[Questions, Questions]:
+    def _probes(self, exact: Mapping[str, int]) -> tuple[Probes, Probes]:
         """Queries to fit with and queries to hold out, with their exact answers."""
         codes: dict[Key, bytes] = {}
         asking = self.asked.asking or (self.asked.into,)
@@ -203,18 +203,18 @@ class _Run:
         own: list[Key | None] = [None if self.asked.asking else keys[n] for n in order]
         asked = np.frombuffer(b"".join(codes[keys[n]] for n in order), dtype=np.uint8).reshape(len(keys), -1)
         self.say(f"searching exactly for {len(keys)} queries")
-        questions = self._ruler().ask(asked, own, exact)
-        half = len(questions.own) // 2
-        return questions.part(slice(half)), questions.part(slice(half, None))
+        probes = self._ruler().ask(asked, own, exact)
+        half = len(probes.own) // 2
+        return probes.part(slice(half)), probes.part(slice(half, None))
 
-    def _fitted(self, index: Index, fitting: Questions, held: Questions) -> tuple[Point | None, list[Point]]:
+    def _fitted(self, index: Index, fitting: Probes, held: Probes) -> tuple[Point | None, list[Point]]:
         """The least effort that reaches the recall, if one does, and the curve."""
         self.say(f"fitting {index.kind} {dict(index.build)} to recall {self.recall}")
         found = fit(self._ruler(), fitting, index, self.recall)
         points = curve(self._ruler(), held, index, found)
         return next((one for one in points if one.index == found), None), points
 
-    def _tuning(self, chosen: Point, exact: Point, points: Sequence[Point], held: Questions, remark: str) -> Tuning:
+    def _tuning(self, chosen: Point, exact: Point, points: Sequence[Point], held: Probes, remark: str) -> Tuning:
         name, into = self.table.name, self.asked.into
         return Tuning(name, into, self.recall, self.limit, len(held.own), chosen, exact, tuple(points), remark)
 
