@@ -162,6 +162,9 @@ def test_a_plain_client_takes_the_question(plain, tiny_encoder):
     (found,) = client.search(name, **search)
     assert [hit["distance"] for hit in found] == sorted(distances[odd].tolist())[3:8]
     assert all(hit["entity"] == {"year": hit["id"] % 5} for hit in found)
+    (bare,) = client.search(name, **query.to_search(None, where={"year": [3, 4]}, limit=8, field="picture_code"))
+    assert [hit["distance"] for hit in bare] == sorted(distances[odd].tolist())[:8]
+    assert all(not hit["entity"] for hit in bare)
 
     async def ask() -> list:
         other = AsyncMilvusClient(uri)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from milvus_hash.query.filters import check_condition
 from milvus_hash.query.nearest import search_arguments
 from milvus_hash.query.scope import Scope, check_limit
+from milvus_hash.query.where import Where, narrowed
 from milvus_hash.store.target import CODE, Target
 
 if TYPE_CHECKING:
@@ -23,12 +24,14 @@ class RequestOptions(TypedDict, total=False):
     """What a plain search and a request of a hybrid one take beside modality and filter.
 
     Attributes:
+        where: Values that the rows' metadata has to have, as for :meth:`milvus_hash.HashCollection.search`.
         filter_params: Values for ``{name}`` in the filter, on servers from 2.5 on.
         limit: Most hits, 1 to 16384 with the offset; 10 when absent.
         search_params: How hard an approximate index looks: ``{"nprobe": 128}``, ``{"ef": 200}``.
         field: The BINARY_VECTOR field with the codes; ``code`` when absent.
     """
 
+    where: Where
     filter_params: Mapping[str, Any] | None
     limit: int
     search_params: Mapping[str, int] | None
@@ -40,8 +43,8 @@ class PlainOptions(RequestOptions, total=False):
 
     Attributes:
         offset: Hits to leave out before them.
-        output_fields: To return with the hits, item, modality and ordinal when absent. Milvus Lite cannot return the
-            field of the codes.
+        output_fields: To return with the hits. When absent, item, modality and ordinal, or none where ``into`` is None,
+            since a collection of another schema has no such fields. Milvus Lite cannot return the field of the codes.
     """
 
     offset: int
@@ -53,10 +56,11 @@ def to_search(
     into: str | None,
     filter: str,
     *,
+    where: Where = None,
     filter_params: Mapping[str, Any] | None = None,
     limit: int = 10,
     offset: int = 0,
-    output_fields: Sequence[str] = ("item", "modality", "ordinal"),
+    output_fields: Sequence[str] | None = None,
     search_params: Mapping[str, int] | None = None,
     field: str = CODE,
 ) -> dict[str, Any]:
@@ -66,8 +70,10 @@ def to_search(
         InputError: Modality, limit, offset or filter cannot be used.
     """
     check_limit(limit, offset)
+    if output_fields is None:
+        output_fields = () if into is None else ("item", "modality", "ordinal")
     scope = Scope(
-        check_condition(filter),
+        check_condition(narrowed(filter, where)),
         into,
         filter_params=filter_params,
         output_fields=tuple(output_fields),
