@@ -124,7 +124,8 @@ def find(target: Target, queries: Sequence[Query], options: Options, fields: Map
         StoreError: Milvus failed, or lacks what was asked for.
     """
     check_limit(options.limit, options.offset)
-    check_search(target.index, options.search_params)
+    if options.search_params is not None:
+        check_search(target.index, options.search_params)
     asked = [check_query(query, target.bits).code for query in queries]
     if options.rescore:
         check_rescoring(options.oversample, queries)

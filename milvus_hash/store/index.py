@@ -136,13 +136,13 @@ def with_search(index: Index, search: Mapping[str, int]) -> Index:
     return replace(index, search=dict(search))
 
 
-def check_search(kind: str, params: Mapping[str, int] | None) -> None:
+def check_search(kind: str, params: Mapping[str, int]) -> None:
     """Refuse search parameters that an index of this kind has no use for.
 
     Raises:
         InputError: An unknown name, or a value that is no integer from 1 to 65536.
     """
-    for name, value in (params or {}).items():
+    for name, value in params.items():
         if name not in EFFORT.values():
             raise InputError(f"search_params has {name!r}; an index {kind} takes {EFFORT.get(kind, 'none')}")
         if type(value) is not int or not 1 <= value <= _MOST:

@@ -13,7 +13,7 @@ import pytest
 from milvus_hash.async_collection import AsyncHashCollection
 from milvus_hash.collection import CodeRow, HashCollection
 from milvus_hash.errors import StoreError
-from milvus_hash.store.in_use import InUse
+from milvus_hash.store.table import InUse
 
 CODES = np.random.default_rng(0).integers(0, 256, (2000, 8), dtype=np.uint8)
 
