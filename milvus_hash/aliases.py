@@ -180,7 +180,7 @@ def _run(connection: Connection, steps: Steps[Result]) -> Result:
 
 def _rows(target: Target) -> Steps[dict[str, int]]:
     """Rows by modality; modalities without rows are left out."""
-    rows = {}
+    rows: dict[str, int] = {}
     for modality in MODALITIES:
         if number := (yield from count(target, modality, "")):
             rows[modality] = number

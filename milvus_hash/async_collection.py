@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from milvus_hash.codes import Codes, check
 from milvus_hash.collection import HashCollection
+from milvus_hash.names import ConsistencyName, ModalityName
 from milvus_hash.query.asked import RowsAsked, question_of, rows_asked
 from milvus_hash.query.facets import facets
 from milvus_hash.query.hits import Hit, Hits
@@ -95,7 +96,7 @@ class AsyncHashCollection:
         name: str,
         encoder: Encoder,
         *,
-        consistency: str | None = None,
+        consistency: ConsistencyName | None = None,
         **connection: Unpack[ConnectionOptions],
     ) -> AsyncHashCollection:
         """As :meth:`HashCollection.open`."""
@@ -125,7 +126,7 @@ class AsyncHashCollection:
         """As :meth:`HashCollection.add`; ``records`` are read, and ``on_reject`` is called, in the thread."""
         return await in_thread(lambda: self._collection.add(records, on_reject=on_reject, strict=strict))
 
-    async def add_codes(self, rows: Iterable[CodeRow]) -> int:
+    async def add_codes(self, rows: Iterable[CodeRow | None]) -> int:
         """As :meth:`HashCollection.add_codes`; ``rows`` are read in the thread."""
         return await in_thread(self._collection.add_codes, rows)
 
@@ -174,7 +175,7 @@ class AsyncHashCollection:
                 return
             after = page[-1]
 
-    async def get(self, items: Sequence[str], *, modality: str | None = None) -> list[CodeRow]:
+    async def get(self, items: Sequence[str], *, modality: ModalityName | None = None) -> list[CodeRow]:
         """As :meth:`HashCollection.get`."""
         return await self._run(rows_of(self._collection.table.target, items, modality, self.fields))
 
@@ -182,17 +183,19 @@ class AsyncHashCollection:
         """As :meth:`HashCollection.existing`."""
         return await self._run(existing(self._collection.table.target, pks))
 
-    async def count(self, modality: str | None = None, filter: str = "", *, where: Where = None) -> int:
+    async def count(self, modality: ModalityName | None = None, filter: str = "", *, where: Where = None) -> int:
         """As :meth:`HashCollection.count`."""
         return await self._run(count(self._collection.table.target, modality, narrowed(filter, where)))
 
     async def facets(
-        self, field: str, *, into: str | None = "image", filter: str = "", where: Where = None
+        self, field: str, *, into: ModalityName | None = "image", filter: str = "", where: Where = None
     ) -> dict[Any, int]:
         """As :meth:`HashCollection.facets`."""
         return await self._run(facets(self._collection.table.target, field, into, narrowed(filter, where), self.fields))
 
-    async def update(self, items: Sequence[str], fields: Mapping[str, Any], *, modality: str | None = None) -> int:
+    async def update(
+        self, items: Sequence[str], fields: Mapping[str, Any], *, modality: ModalityName | None = None
+    ) -> int:
         """As :meth:`HashCollection.update`."""
         return await in_thread(lambda: self._collection.update(items, fields, modality=modality))
 
@@ -200,7 +203,7 @@ class AsyncHashCollection:
         self,
         items: Sequence[str] | None = None,
         *,
-        modality: str | None = None,
+        modality: ModalityName | None = None,
         filter: str = "",
         where: Where = None,
     ) -> int:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from milvus_hash.arguments import check_encoder
 from milvus_hash.collection_reads import CollectionReads
 from milvus_hash.errors import InputError, StoreError
+from milvus_hash.names import ConsistencyName, ModalityName
 from milvus_hash.query.delete import delete
 from milvus_hash.query.update import updated
 from milvus_hash.query.where import Where, narrowed
@@ -133,7 +134,7 @@ class HashCollection(CollectionReads):
         name: str,
         encoder: Encoder,
         *,
-        consistency: str | None = None,
+        consistency: ConsistencyName | None = None,
         **connection: Unpack[ConnectionOptions],
     ) -> HashCollection:
         """Open an existing collection, or the one that is behind an alias now; see :meth:`create` for the arguments.
@@ -254,7 +255,7 @@ class HashCollection(CollectionReads):
             self.table.consistency.has_written_unknown()
             raise
 
-    def update(self, items: Sequence[str], fields: Mapping[str, Any], *, modality: str | None = None) -> int:
+    def update(self, items: Sequence[str], fields: Mapping[str, Any], *, modality: ModalityName | None = None) -> int:
         """Change metadata of the rows of ``items``; codes stay, and nothing is encoded.
 
         Rows are read and written again, so that what another process writes to the same rows meanwhile may be lost.
@@ -277,7 +278,7 @@ class HashCollection(CollectionReads):
         self,
         items: Sequence[str] | None = None,
         *,
-        modality: str | None = None,
+        modality: ModalityName | None = None,
         filter: str = "",
         where: Where = None,
     ) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milvus_hash.codes import Codes, check
+from milvus_hash.names import ModalityName
 from milvus_hash.query.asked import RowsAsked, question_of, rows_asked
 from milvus_hash.query.facets import facets
 from milvus_hash.query.hits import Hit, Hits
@@ -130,7 +131,7 @@ class CollectionReads:
                 return
             after = page[-1]
 
-    def get(self, items: Sequence[str], *, modality: str | None = None) -> list[CodeRow]:
+    def get(self, items: Sequence[str], *, modality: ModalityName | None = None) -> list[CodeRow]:
         """The stored rows of ``items``, ordered by item, modality and ordinal; unknown items have none.
 
         Raises:
@@ -148,7 +149,7 @@ class CollectionReads:
         """
         return self.table.run(existing(self.table.target, pks))
 
-    def count(self, modality: str | None = None, filter: str = "", *, where: Where = None) -> int:
+    def count(self, modality: ModalityName | None = None, filter: str = "", *, where: Where = None) -> int:
         """The number of rows, of one modality and under a filter or with values; exact, deleted rows not counted.
 
         Raises:
@@ -158,7 +159,7 @@ class CollectionReads:
         return self.table.run(count(self.table.target, modality, narrowed(filter, where)))
 
     def facets(
-        self, field: str, *, into: str | None = "image", filter: str = "", where: Where = None
+        self, field: str, *, into: ModalityName | None = "image", filter: str = "", where: Where = None
     ) -> dict[Any, int]:
         """How many rows have each value of a metadata field, the most frequent value first.
 

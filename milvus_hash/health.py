@@ -19,6 +19,7 @@ from milvus_hash.codes import Codes
 from milvus_hash.errors import BundleMismatch, StoreError
 from milvus_hash.evaluate.balance import BitUse, bit_use
 from milvus_hash.media.modalities import MODALITIES
+from milvus_hash.names import ModalityName
 from milvus_hash.query.filters import of_modality
 from milvus_hash.query.nearest import nearest
 from milvus_hash.query.rows import count
@@ -287,7 +288,7 @@ class _Examination:
         from PIL import Image
 
         encoder = self._encoder
-        sources: dict[str, Any] = {"text": "a red flower", "image": Image.new("RGB", (256, 256), "grey")}
+        sources: dict[ModalityName, Any] = {"text": "a red flower", "image": Image.new("RGB", (256, 256), "grey")}
         return {
             modality: _median(partial(encoder.encode, modality, [source]))
             for modality, source in sources.items()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from milvus_hash.arguments import check_arguments
 from milvus_hash.codes import check_one, pack
 from milvus_hash.errors import InputError
+from milvus_hash.names import ModalityName
 
 if TYPE_CHECKING:
     from typing_extensions import Never, Unpack
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from milvus_hash.store.driver import AnnSearchRequest
 
 Source = TypeVar("Source")
-Parts: TypeAlias = Source | tuple[Source, float] | Sequence[Source | tuple[Source, float]]
+Parts: TypeAlias = Source | tuple[Source, float] | list[Any]  # of either; list[str] is no list[str | tuple[str, float]]
 """What a question takes of one modality: a source, a pair of a source and its weight, or a list of either."""
 
 
@@ -65,7 +66,7 @@ class Query:
         return 8 * len(self.code)
 
     def to_search(
-        self, into: str | None = "image", filter: str = "", **options: Unpack[PlainOptions]
+        self, into: ModalityName | None = "image", filter: str = "", **options: Unpack[PlainOptions]
     ) -> dict[str, Any]:
         """Keyword arguments for ``MilvusClient.search`` and ``AsyncMilvusClient.search``; add ``collection_name``.
 
@@ -89,7 +90,7 @@ class Query:
         return to_search(self.code, into, filter, **options)
 
     def to_ann_request(
-        self, into: str | None = "image", filter: str = "", **options: Unpack[RequestOptions]
+        self, into: ModalityName | None = "image", filter: str = "", **options: Unpack[RequestOptions]
     ) -> AnnSearchRequest:
         """One request of a ``hybrid_search``, over several fields of codes or over codes and floats.
 

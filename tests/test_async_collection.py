@@ -5,40 +5,78 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import IO, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from typing_extensions import Unpack
 
 from milvus_hash.async_collection import AsyncHashCollection
 from milvus_hash.collection import CodeRow, HashCollection
+from milvus_hash.encoder import Encoder
 from milvus_hash.errors import BundleMismatch, InputError, StoreError
-from milvus_hash.query.asked import RowsAsked
-from milvus_hash.query.plan import SearchOptions
-from milvus_hash.question import ask
-from milvus_hash.record import Record
-from milvus_hash.store.address import ConnectionOptions
+from milvus_hash.ingest import Counts
+from milvus_hash.media.image import ImageSource
+from milvus_hash.media.modalities import MODALITIES
+from milvus_hash.media.video import VideoSource
+from milvus_hash.question import Query, ask
+from milvus_hash.record import Record, Reject
+from milvus_hash.store.consistency import LEVELS
+from milvus_hash.store.index import KINDS
 from milvus_hash.store.schema import primary_key
-from milvus_hash.store.wanted import CreateOptions
+from milvus_hash.store.tls import Tls
 
 VERBS = [name for name in dir(HashCollection) if name[0] != "_" and callable(getattr(HashCollection, name))]
-GROUPS = {f"Unpack[{one.__name__}]": one for one in (SearchOptions, RowsAsked, ConnectionOptions, CreateOptions)}
+NAMES = {  # that annotations mention, and that are imported for type checkers alone
+    **{kind.__name__: kind for kind in (Counts, Encoder, Path, Query, Record, Reject, Tls)},
+    **{"IO": IO, "Image": Image, "ImageSource": ImageSource, "NDArray": NDArray, "Unpack": Unpack, "np": np},
+    "VideoSource": VideoSource,
+}
 CODES = np.random.default_rng(0).integers(0, 256, (400, 8), dtype=np.uint8)
 
 
-def parameters(function) -> set[str]:
-    """The names that a function takes, those in the dictionary of its other keyword arguments included."""
-    found = set()
+def signature(function) -> dict[str, tuple[object, object]]:
+    """What a function takes and returns, each with its type and default; the names in ``**options`` one by one."""
+    hints = get_type_hints(function, localns=NAMES)
+    found = {"return": (hints.get("return"), None)}
     for name, parameter in inspect.signature(function).parameters.items():
-        grouped = parameter.kind is parameter.VAR_KEYWORD
-        found |= GROUPS[parameter.annotation].__annotations__.keys() if grouped else {name}
+        hint = hints.get(name)
+        if parameter.kind is parameter.VAR_KEYWORD:
+            (group,) = get_args(hint)
+            options = get_type_hints(group, localns=NAMES)
+            found |= {option: (kind, "in a group") for option, kind in options.items()}
+        else:
+            found[name] = (hint, (parameter.kind, parameter.default))
     return found
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_verbs_take_what_the_blocking_ones_take(verb):
+def test_verbs_take_and_give_what_the_blocking_ones_do(verb):
     blocking, awaited = getattr(HashCollection, verb), getattr(AsyncHashCollection, verb)
     assert inspect.iscoroutinefunction(awaited) or inspect.isasyncgenfunction(awaited)
-    assert parameters(awaited) == parameters(blocking)
+    expected = signature(blocking)
+    if expected["return"][0] is HashCollection:
+        expected["return"] = (AsyncHashCollection, None)
+    if get_origin(expected["return"][0]) is Iterator:
+        expected["return"] = (AsyncIterator[get_args(expected["return"][0])], None)
+    assert signature(awaited) == expected
+
+
+def test_names_are_types_and_the_types_know_every_name():
+    for verb, option, names in (
+        (HashCollection.search, "into", MODALITIES),
+        (HashCollection.within, "into", MODALITIES),
+        (HashCollection.count, "modality", MODALITIES),
+        (HashCollection.create, "index", ("auto", *KINDS)),
+        (HashCollection.open, "consistency", LEVELS),
+    ):
+        hint, _ = signature(verb)[option]
+        known = {name for kind in (hint, *get_args(hint)) for name in get_args(kind) if isinstance(name, str)}
+        assert known == set(names), (verb, option)
 
 
 def rows(codes=CODES):

@@ -12,6 +12,7 @@ from milvus_hash.adopt.merge import Changes, Merge
 from milvus_hash.adopt.source import look
 from milvus_hash.bundle import read_bundle
 from milvus_hash.errors import InputError
+from milvus_hash.names import IndexName
 from milvus_hash.record import Reject
 from milvus_hash.store.address import ConnectionOptions
 from milvus_hash.store.connection import Connection
@@ -33,7 +34,7 @@ def adopt(
     bits: int | None = None,
     fields: Sequence[str] | None = None,
     pairs_field: str = "",
-    index: str = "auto",
+    index: IndexName = "auto",
     sample: int = SAMPLE,
     progress: Callable[[int], None] | None = None,
     on_reject: Callable[[Reject], None] | None = None,

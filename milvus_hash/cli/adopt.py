@@ -24,6 +24,7 @@ from milvus_hash.cli.options import (
 )
 from milvus_hash.cli.output import emit
 from milvus_hash.errors import StoreError
+from milvus_hash.names import IndexName
 
 if TYPE_CHECKING:
     from milvus_hash.adopt import Changes, Report
@@ -84,7 +85,7 @@ def command(
     bundle: Path | None,
     fields: tuple[str, ...],
     pairs_field: str,
-    index: str,
+    index: IndexName,
     sample: int,
     trial: bool,
     report: bool,
@@ -143,7 +144,7 @@ def command(
                     bits=bits,
                     fields=fields or None,
                     pairs_field=pairs_field,
-                    index=index if index == "auto" else index.upper(),
+                    index=index,
                     sample=sample,
                     progress=progress,
                     on_reject=rejected,

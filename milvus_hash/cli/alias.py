@@ -22,7 +22,7 @@ from milvus_hash.media.modalities import MODALITIES
 
 def _rows(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, int] | None:
     """``image=1000`` as a modality and its rows."""
-    rows = {}
+    rows: dict[str, int] = {}
     for value in values:
         modality, _, number = value.partition("=")
         if modality not in MODALITIES or not number.isdecimal():

@@ -9,6 +9,7 @@ import click
 
 from milvus_hash.cli.options import MODALITY, Milvus, collection_option, connection_options, examples, quiet_option, say
 from milvus_hash.cli.output import emit
+from milvus_hash.names import ModalityName
 
 
 @click.command(
@@ -28,7 +29,7 @@ from milvus_hash.cli.output import emit
 def command(
     items: tuple[str, ...],
     condition: str,
-    modality: str | None,
+    modality: ModalityName | None,
     dry_run: bool,
     collection: str,
     connection: Milvus,

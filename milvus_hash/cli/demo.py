@@ -10,12 +10,13 @@ from milvus_hash.cli.ingest import progress_bar, summary
 from milvus_hash.cli.options import Model, examples, model_options, quiet_option, quieten_pymilvus, say
 from milvus_hash.cli.search import emit_answers
 from milvus_hash.errors import BundleError
+from milvus_hash.names import ModalityName
 from milvus_hash.sheet import Answer, write_sheet
 
 _FILE = Path("milvus_hash_demo.db")
 _SHEET = Path("milvus_hash_demo.png")
 _TEXTS = ("a flower", "a bird", "playing card", "traffic sign", "a blue flag")
-_PICTURES = 2  # of the sample that are asked about: one into texts, one into pictures
+_INTO: tuple[ModalityName, ...] = ("text", "image")  # what the first pictures of the sample are asked about
 
 
 @click.command(
@@ -47,7 +48,7 @@ def command(model: Model, quiet: bool) -> None:
         pictures = [
             path_of(record.image) for record in read_source(manifest) if isinstance(record, Record) and record.image
         ]
-        for picture, into in zip(pictures[:_PICTURES], ("text", "image"), strict=False):
+        for picture, into in zip(pictures, _INTO, strict=False):
             answers.append(Answer(collection.search(image=picture, into=into, limit=5), image=picture))
     emit_answers(answers)
     write_sheet(_SHEET, answers, pictures=[manifest.parent])

@@ -25,6 +25,7 @@ from milvus_hash.cli.options import (
 )
 from milvus_hash.cli.output import printable
 from milvus_hash.errors import StoreError
+from milvus_hash.names import IndexName
 
 if TYPE_CHECKING:
     from milvus_hash.ingest import Counts
@@ -91,7 +92,7 @@ def command(
     collection: str,
     connection: Milvus,
     bits: int | None,
-    index: str,
+    index: IndexName,
     fields: dict[str, type],
     resume: bool,
     rejects: Path,
@@ -117,7 +118,7 @@ def command(
             collection,
             model.load(),
             bits=bits,
-            index=index.upper() if index != "auto" else index,
+            index=index,
             fields=fields,
             **connection.kwargs(),
         )

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from milvus_hash.media.modalities import MODALITIES
+from milvus_hash.media.modalities import NAMES
+from milvus_hash.names import ModalityName
 
 if TYPE_CHECKING:
     from milvus_hash.collection import HashCollection
 
 
 def why_nothing(
-    collection: HashCollection, found: Sequence[int], *, into: str, condition: str, radius: int | None, offset: int
+    collection: HashCollection,
+    found: Sequence[int],
+    *,
+    into: ModalityName,
+    condition: str,
+    radius: int | None,
+    offset: int,
 ) -> str:
     """A remark, where at least one question found nothing; Milvus is asked where none found anything.
 
@@ -42,8 +49,8 @@ def why_nothing(
     return "nothing was found"
 
 
-def _no_rows(collection: HashCollection, into: str) -> str:
-    others = {modality: collection.count(modality) for modality in MODALITIES if modality != into}
+def _no_rows(collection: HashCollection, into: ModalityName) -> str:
+    others = {modality: collection.count(modality) for modality in NAMES if modality != into}
     have = {modality: rows for modality, rows in others.items() if rows}
     if not have:
         return f"collection {collection.name!r} has no rows"

@@ -28,6 +28,7 @@ from milvus_hash.cli.options import (
     say,
 )
 from milvus_hash.cli.output import emit, printable
+from milvus_hash.names import ModalityName
 from milvus_hash.sheet import SUFFIXES, Answer, write_sheet
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def command(
     videos: tuple[Path, ...],
     without: tuple[str, ...],
     together: bool,
-    into: str,
+    into: ModalityName,
     radius: int | None,
     expression: str,
     sheet: Path | None,

@@ -12,6 +12,7 @@ import click
 
 from milvus_hash.cli.options import FILE, MODALITY, Milvus, connection_options, examples, quiet_option, say
 from milvus_hash.cli.output import emit
+from milvus_hash.names import ModalityName
 from milvus_hash.tuning.result import Tuning
 
 
@@ -48,7 +49,7 @@ def command(
     collection: str,
     recall: float,
     limit: int,
-    into: str | None,
+    into: ModalityName | None,
     queries: int,
     keep_index: bool,
     lists: tuple[int, ...],

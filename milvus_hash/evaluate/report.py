@@ -107,7 +107,7 @@ def encode_all(
 ) -> tuple[dict[str, EncodedSet], tuple[Reject, ...]]:
     """Every modality of the bundle, and what was rejected on the way."""
     rejects = list(data.rejects)
-    encoded = {
+    encoded: dict[str, EncodedSet] = {
         modality: encode(encoder, modality, data, rejects, vectors=vectors, progress=progress)
         for modality in RECORDED
         if modality in encoder.modalities

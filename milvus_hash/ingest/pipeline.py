@@ -18,6 +18,7 @@ from milvus_hash.ingest.fields import check_names, check_size, row_fields
 from milvus_hash.ingest.leftovers import Leftovers
 from milvus_hash.manifest.json_value import json_value
 from milvus_hash.media.modalities import FILES, MODALITIES
+from milvus_hash.names import ModalityName
 from milvus_hash.record import Record, Reject, path_of
 from milvus_hash.store.rows import CodeRow
 from milvus_hash.store.schema import encode_item, primary_key
@@ -106,7 +107,7 @@ class _Row:
     """One row to be: what to encode, and what to store beside the code."""
 
     item: str
-    modality: str
+    modality: ModalityName
     ordinal: int
     source: Any
     fields: Mapping[str, Any]
@@ -255,9 +256,11 @@ class _Ingest:
             yield from self._rows_of(record, fields)
 
     def _rows_of(self, record: Record, fields: dict[str, Any]) -> Iterator[_Row]:
+        files = record.files
         rows = [
-            _Row(record.id, modality, 0, source, {**fields, "path": path_of(source)})
-            for modality, source in record.files.items()
+            _Row(record.id, modality, 0, files[modality], {**fields, "path": path_of(files[modality])})
+            for modality in FILES
+            if modality in files
         ]
         rows += [_Row(record.id, "text", n, text, {**fields, "text": text}) for n, text in enumerate(record.texts)]
         if not rows:

@@ -32,6 +32,8 @@ def clean(column: str, value: str) -> str:
     """
     if "\0" in value:
         raise InputError(f"{column} contains a NUL character")
+    if value.isascii():
+        return value
     try:
         value.encode()
     except UnicodeEncodeError as error:

@@ -46,8 +46,8 @@ def json_value(value: Any) -> Any:  # noqa: ANN401 (a cell of any type)
 
 def _plain(value: Any, room: int) -> Any:  # noqa: ANN401
     """``value`` as JSON, with ``room`` for so many levels."""
-    if isinstance(value, bool):
-        return value
+    if (convert := _USUAL.get(type(value))) is not None:
+        return convert(value)
     if is_missing(value):
         return None
     for kind, convert in _SCALARS:
@@ -87,6 +87,8 @@ def _mapping(value: Mapping[Any, Any], room: int) -> dict[str, Any]:
 def _array(value: np.ndarray[Any, Any], room: int) -> Any:  # noqa: ANN401
     return [_plain(item, room) for item in value] if value.ndim else _plain(value[()], room)
 
+
+_USUAL: dict[type, Callable[[Any], Any]] = {str: _text, int: int64, float: _float, bool: bool}
 
 _SCALARS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
     (str, _text),

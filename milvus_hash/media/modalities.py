@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from milvus_hash.media import opening
+from milvus_hash.names import ModalityName
 
 Load: TypeAlias = Callable[[Any], Any]
 """A source to what a graph takes of it; raises InputError."""
@@ -64,7 +65,7 @@ _FILMS = frozenset({
 })
 # fmt: on
 
-MODALITIES = {
+MODALITIES: dict[str, Medium] = {
     "image": Medium("picture", _image, opening.SUFFIXES),
     "video": Medium("clip", _video, _FILMS),
     "text": Medium("text", _text),
@@ -72,7 +73,10 @@ MODALITIES = {
 }
 """All of them, by name."""
 
-FILES = tuple(name for name, medium in MODALITIES.items() if medium.suffixes)
+NAMES: tuple[ModalityName, ...] = get_args(ModalityName)
+"""The same, as a type checker knows them."""
+
+FILES = tuple(name for name in NAMES if MODALITIES[name].suffixes)
 """Those that lie in files."""
 
 RECORDED = (*FILES, "text")

@@ -7,6 +7,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from milvus_hash.names import ModalityName
 from milvus_hash.query.scope import Row
 from milvus_hash.store.schema import RESERVED, split_key
 
@@ -28,7 +29,7 @@ class Hit(NamedTuple):
     """
 
     item: str
-    modality: str
+    modality: ModalityName
     ordinal: int
     distance: int
     score: float

@@ -11,6 +11,7 @@ import numpy as np
 from milvus_hash.arguments import check_arguments
 from milvus_hash.codes import Codes
 from milvus_hash.errors import InputError
+from milvus_hash.names import ModalityName
 from milvus_hash.query.fields import check_names, check_output_names
 from milvus_hash.query.filters import check_condition, check_modality, check_templates
 from milvus_hash.query.group import first_of_each_item, nearest_items
@@ -46,7 +47,7 @@ class RowOptions(TypedDict, total=False):
         output_fields: Metadata to return with the hits; all of it when absent.
     """
 
-    into: str | None
+    into: ModalityName | None
     filter: str
     where: Where
     filter_params: Mapping[str, Any] | None
@@ -85,7 +86,7 @@ class SearchOptions(RowOptions, total=False):
 class Options:
     """What a search is asked besides its queries; :class:`SearchOptions` says what each one means."""
 
-    into: str | None = "image"
+    into: ModalityName | None = "image"
     limit: int = 10
     offset: int = 0
     filter: str = ""

@@ -10,6 +10,7 @@ import numpy as np
 from milvus_hash.codes import Codes, hamming
 from milvus_hash.collection import HashCollection
 from milvus_hash.encoder import Encoder
+from milvus_hash.names import ModalityName
 from milvus_hash.query.hits import Hit
 from milvus_hash.selftest.step import expect
 from milvus_hash.store.address import ConnectionOptions
@@ -67,7 +68,7 @@ class Bench:
         near = self._centres[self._random.integers(0, _CENTRES, count)]
         return np.packbits(near ^ (self._random.random(near.shape) < 0.15), axis=1)
 
-    def new_rows(self, prefix: str, modality: str, count: int) -> list[CodeRow]:
+    def new_rows(self, prefix: str, modality: ModalityName, count: int) -> list[CodeRow]:
         """Fresh rows, not written yet."""
         codes = self.codes(count)
         return [
@@ -84,7 +85,13 @@ class Bench:
         """The rows of a modality."""
         return [row for row in self.rows.values() if row.modality == modality]
 
-    def check_search(self, into: str = "image", *, rows: Sequence[CodeRow] | None = None, **options: Any) -> float:  # noqa: ANN401 (of a search)
+    def check_search(
+        self,
+        into: ModalityName = "image",
+        *,
+        rows: Sequence[CodeRow] | None = None,
+        **options: Any,  # noqa: ANN401 (of a search)
+    ) -> float:
         """Search for fresh codes and compare with brute force; every hit's distance must be right.
 
         Args:
@@ -111,7 +118,7 @@ class Bench:
             found += sum(hit.distance <= bound for hit in hits[:wanted])
         return found / (wanted * len(questions))
 
-    def check_exact(self, into: str = "image", **options: Any) -> str:  # noqa: ANN401 (as check_search)
+    def check_exact(self, into: ModalityName = "image", **options: Any) -> str:  # noqa: ANN401 (as check_search)
         """As :meth:`check_search`, of which nothing may be missing."""
         recall = self.check_search(into, **options)
         expect(recall == 1.0, f"only {recall:.3f} of the ten nearest rows were found")

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milvus_hash.errors import InputError
+from milvus_hash.names import ModalityName
+from milvus_hash.store.metadata import stored_fields
 from milvus_hash.store.schema import RESERVED, primary_key, split_key
 
 ABSENT: Mapping[type, Any] = {str: "", int: -(2**63), float: math.nan, bool: False}
@@ -30,11 +32,12 @@ class CodeRow:
         modality: ``image``, ``text``, ``video`` or ``vector``.
         ordinal: Position among the item's rows of this modality (the second of three texts is 1).
         code: Packed bits, ``bits // 8`` bytes or uint8 ``(bits // 8,)``.
-        fields: Metadata, stored beside the code. A declared field that is not there, or None, is ``ABSENT`` in Milvus.
+        fields: Metadata, stored beside the code, in the shape of :mod:`milvus_hash.store.metadata`. A declared field
+            that is not there, None or NaN is ``ABSENT`` in Milvus.
     """
 
     item: str
-    modality: str
+    modality: ModalityName
     ordinal: int
     code: bytes | NDArray[np.uint8]
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -56,7 +59,7 @@ def to_entity(row: CodeRow, width: int, declared: Mapping[str, type]) -> dict[st
         declared: The declared fields of the collection.
 
     Raises:
-        InputError: The code, the item, the modality, the ordinal or a field's name cannot be used.
+        InputError: The code, the item, the modality, the ordinal or a field cannot be used.
     """
     code = row.code
     if isinstance(code, np.ndarray) and code.dtype == np.uint8 and code.ndim == 1:
@@ -71,14 +74,18 @@ def to_entity(row: CodeRow, width: int, declared: Mapping[str, type]) -> dict[st
     if not RESERVED.isdisjoint(row.fields):
         taken = ", ".join(sorted(RESERVED.intersection(row.fields)))
         raise InputError(f"item {row.item!r}: the collection uses the field name(s) {taken} itself; rename them")
+    try:
+        fields = stored_fields(row.fields, declared)
+    except InputError as error:
+        raise InputError(f"item {row.item!r}: {error}") from error
     return {
         "pk": primary_key(row.item, row.modality, row.ordinal),
         "item": row.item,
         "modality": row.modality,
         "ordinal": row.ordinal,
         "code": code,
-        **row.fields,
-        **{name: ABSENT[kind] for name, kind in declared.items() if row.fields.get(name) is None},
+        **fields,
+        **{name: ABSENT[kind] for name, kind in declared.items() if name not in fields},
     }
 
 

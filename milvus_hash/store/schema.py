@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, unquote
 from uuid import uuid4
 
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.media.modalities import MODALITIES
+from milvus_hash.names import ModalityName
 
 if TYPE_CHECKING:
     from milvus_hash.store.driver import CollectionSchema
@@ -113,7 +114,7 @@ def encode_item(item: str) -> str:
     return encoded
 
 
-def split_key(key: str) -> tuple[str, str, int]:
+def split_key(key: str) -> tuple[str, ModalityName, int]:
     """Item, modality and ordinal of a primary key.
 
     Example:
@@ -121,7 +122,7 @@ def split_key(key: str) -> tuple[str, str, int]:
         ("it's/a rose", 'text', 2)
     """
     item, modality, ordinal = key.split("#")
-    return unquote(item) if "%" in item else item, modality, int(ordinal)
+    return unquote(item) if "%" in item else item, cast(ModalityName, modality), int(ordinal)
 
 
 def is_primary_key(key: str) -> bool:

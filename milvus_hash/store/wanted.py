@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from milvus_hash.arguments import check_arguments
 from milvus_hash.errors import InputError
+from milvus_hash.names import ConsistencyName, IndexName
 from milvus_hash.store.address import ConnectionOptions
 
 
@@ -27,10 +28,10 @@ class CreateOptions(ConnectionOptions, total=False):
     """
 
     bits: int | None
-    index: str
+    index: IndexName
     expected_rows: int | None
     fields: Mapping[str, type] | None
-    consistency: str | None
+    consistency: ConsistencyName | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,10 @@ class Wanted:
     """What :class:`CreateOptions` say of the collection itself."""
 
     bits: int | None = None
-    index: str = "auto"
+    index: IndexName = "auto"
     expected_rows: int | None = None
     fields: Mapping[str, type] | None = None
-    consistency: str | None = None
+    consistency: ConsistencyName | None = None
 
     def check(self, name: str, bits: int, index: str, fields: Mapping[str, type]) -> None:
         """Refuse collection ``name`` with these bits, index and fields where others are asked for.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from milvus_hash.errors import InputError, StoreError
-from milvus_hash.media.modalities import MODALITIES
+from milvus_hash.media.modalities import NAMES
+from milvus_hash.names import ModalityName
 from milvus_hash.query.filters import check_modality
 from milvus_hash.query.rows import count
 from milvus_hash.store.building import LEAST_ROWS
@@ -24,13 +25,13 @@ class Look:
         total: All rows.
     """
 
-    into: str | None
+    into: ModalityName | None
     asking: tuple[str, ...]
     rows: int
     total: int
 
 
-def look(table: Table, into: str | None) -> Look:
+def look(table: Table, into: ModalityName | None) -> Look:
     """Count the rows of a collection, and choose what to search where ``into`` does not say it.
 
     Raises:
@@ -49,10 +50,10 @@ def look(table: Table, into: str | None) -> Look:
             raise InputError(f"into={into!r}: {table.name!r} has no modalities; leave it out")
         total = rows(None)
         return _enough(table.name, Look(None, (), total, total))
-    counts = {modality: rows(modality) for modality in MODALITIES}
-    into = into or max(counts, key=lambda modality: counts[modality])
-    asking = tuple(modality for modality, number in counts.items() if number and modality != into)
-    return _enough(table.name, Look(into, asking, counts[into], sum(counts.values())))
+    counts: dict[ModalityName, int] = {modality: rows(modality) for modality in NAMES}
+    searched: ModalityName = into if into is not None else max(NAMES, key=counts.__getitem__)
+    asking = tuple(modality for modality, number in counts.items() if number and modality != searched)
+    return _enough(table.name, Look(searched, asking, counts[searched], sum(counts.values())))
 
 
 def _enough(name: str, found: Look) -> Look:

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from milvus_hash.errors import InputError, StoreError
+from milvus_hash.names import ModalityName
 from milvus_hash.query.filters import of_modality
 from milvus_hash.query.scope import MAX_LIMIT
 from milvus_hash.store.building import (
@@ -51,7 +52,7 @@ def tune(
     *,
     recall: float = 0.99,
     limit: int = 10,
-    into: str | None = None,
+    into: ModalityName | None = None,
     queries: int = 2000,
     keep_index: bool = False,
     lists: Sequence[int] | None = None,
