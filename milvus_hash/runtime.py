@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from milvus_hash.errors import BundleError, ProviderError
@@ -24,6 +25,9 @@ def cpu_count() -> int:
 def resolve_providers(names: Sequence[str] | None) -> tuple[str, ...]:
     """Full names of the providers asked for, case and the suffix ``ExecutionProvider`` being optional.
 
+    Every build has the CPU, so nothing is imported for that: onnxruntime starts a thread when it is imported, and a
+    process that is forked after that does not end.
+
     Raises:
         ProviderError: One is not in this build of onnxruntime; the message lists those that are.
         MissingExtra: onnxruntime is not installed.
@@ -32,11 +36,13 @@ def resolve_providers(names: Sequence[str] | None) -> tuple[str, ...]:
         >>> resolve_providers(["cpu"])
         ('CPUExecutionProvider',)
     """
+    if all(_short(name) == _short(CPU) for name in names or ()) and find_spec("onnxruntime"):
+        return (CPU,)
     available: list[str] = require("onnxruntime", "cpu").get_available_providers()
-    short = {name.lower().removesuffix("executionprovider"): name for name in available}
+    short = {_short(name): name for name in available}
     found = []
     for name in names or [CPU]:
-        full = short.get(name.lower().removesuffix("executionprovider"))
+        full = short.get(_short(name))
         if full is None:
             raise ProviderError(
                 f"onnxruntime has no provider {name!r} here; available: {', '.join(available)}. "
@@ -44,6 +50,10 @@ def resolve_providers(names: Sequence[str] | None) -> tuple[str, ...]:
             )
         found.append(full)
     return tuple(found)
+
+
+def _short(name: str) -> str:
+    return name.lower().removesuffix("executionprovider")
 
 
 def open_session(data: bytes, name: str, *, providers: Sequence[str], threads: int, arena: bool) -> Any:  # noqa: ANN401
