@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -65,8 +66,13 @@ def right(collection: HashCollection) -> bool:
     return collection.search(code=CODES[7], limit=1)[0].item == "i7"
 
 
+def twin(collection: HashCollection) -> HashCollection:
+    """The same one, to be closed by itself."""
+    return pickle.loads(pickle.dumps(collection))
+
+
 async def awaited_count(collection: HashCollection) -> int:
-    async with AsyncHashCollection(collection) as awaited:
+    async with AsyncHashCollection(twin(collection)) as awaited:
         return await awaited.count()
 
 
@@ -79,7 +85,7 @@ def test_a_server_that_answers_slowly(server, hasty, tiny_encoder):
     ]
 
     async def check():
-        async with AsyncHashCollection(hasty) as awaited:
+        async with AsyncHashCollection(twin(hasty)) as awaited:
             assert await awaited.count() == len(CODES)
             with server.suspended():
                 blocking = [
