@@ -35,8 +35,8 @@ BIN = str(Path(sys.executable).parent)
 
 # Lines that install, train for minutes, measure, or ask machines that are not here.
 ELSEWHERE = re.compile(
-    r"pip install|apt-get|npm |docker|git clone|python tests/|milvus_hash_export|--self-test|gunicorn |uvicorn |"
-    r"milvus-hash (train|export|eval|dataset)|10\.0\.0\.7|root:Milvus"
+    r"pip install|apt-get|npm |docker|git clone|gunicorn |uvicorn |python tests/|milvus_hash_export|"
+    r"--self-test|--trial|--report|milvus-hash (train|export|eval|dataset)|10\.0\.0\.7|root:Milvus"
 )
 NEEDED = {"integrations.langchain": "langchain_core", "integrations.llama_index": "llama_index", "fastapi": "fastapi"}
 MADE = ("clipart", "clipart_1", "clipart_2", "clipart_codes", "pictures")  # on the server
