@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import get_args
 
 from milvus_hash.bundle.inputs import INPUTS
 from milvus_hash.media.modalities import FILES, MODALITIES, OF_SUFFIX
+from milvus_hash.names import ModalityName
 from milvus_hash.question import Asked
 from milvus_hash.record import Record
 
 
-def test_bundles_know_the_same_modalities():
-    assert set(INPUTS) == set(MODALITIES)
+def test_bundles_and_type_checkers_know_the_same_modalities():
+    assert set(INPUTS) == set(MODALITIES) == set(get_args(ModalityName))
 
 
 def test_questions_take_every_modality():
