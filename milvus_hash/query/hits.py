@@ -72,7 +72,8 @@ def to_hits(rows: Iterable[Row], bits: int, scores: Sequence[float] | None = Non
     hits = []
     for number, (pk, distance, fields) in enumerate(rows):
         item, modality, ordinal = split_key(str(pk))
-        metadata = {name: value for name, value in fields.items() if name not in RESERVED}
+        own = RESERVED.isdisjoint(fields)
+        metadata = fields if own else {name: value for name, value in fields.items() if name not in RESERVED}
         score = 1 - 2 * distance / bits if scores is None else scores[number]
         hits.append(Hit(item, modality, ordinal, distance, score, metadata))
     hits.sort(key=_place)

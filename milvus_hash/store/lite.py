@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections import Counter
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -56,6 +57,7 @@ def version() -> str:
         ) from error
 
 
+@cache
 def is_three() -> bool:
     """Whether Milvus Lite 3 is installed.
 
