@@ -18,6 +18,7 @@ from milvus_hash.query.frame import to_frame
 from milvus_hash.record import Record, Reject
 
 pandas = pytest.importorskip("pandas")
+pyarrow = pytest.importorskip("pyarrow")
 
 ROSE = Hit("rose", "image", 0, 3, 0.9, {"path": "/a/rose.png", "year": 2004})
 TULIP = Hit("tulip", "text", 1, 5, 0.8, {"text": "a tulip", "score": 7})
@@ -150,6 +151,7 @@ def test_an_index_called_id_is_the_id():
         (pandas.DataFrame({"id": [], "text": []}), "the data frame has no rows"),
         (pandas.DataFrame([["a", "b", "c"]], columns=["id", "text", "text"]), "needs a name of its own"),
         (pandas.Series(["x"]), "a pandas DataFrame is needed, not a Series of pandas"),
+        (pyarrow.table({"id": ["a"]}), r"not a Table of pyarrow; its to_pandas\(\) makes one"),
         ([1], "a pandas DataFrame is needed, not a list of builtins"),
     ],
     ids=str,

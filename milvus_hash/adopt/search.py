@@ -91,6 +91,16 @@ class AdoptedCollection:
     def __repr__(self) -> str:
         return f"AdoptedCollection({self.name!r}, source={self.adopted.source!r}, bits={self.bits}, uri={self.uri!r})"
 
+    def _repr_html_(self) -> str:
+        from milvus_hash.notebook import about_html
+
+        rows = {
+            "vector field": self.adopted.vector_field,
+            "metric": self.adopted.metric,
+            "bundle": f"{self.encoder.bundle.name}, {self.encoder.fingerprint}",
+        }
+        return about_html(repr(self), rows)
+
     @classmethod
     def open(cls, name: str, encoder: Encoder, **where: Unpack[ConnectionOptions]) -> AdoptedCollection:
         """Open sidecar ``name`` and the source that its description names.

@@ -33,9 +33,10 @@ def read_source(source: Path | str | DataFrame, *, left_out: Counter[str] | None
     if is_frame(source):
         return read_frame(source)
     if not isinstance(source, (str, os.PathLike)):
+        made = "; its to_pandas() makes one" if hasattr(source, "to_pandas") else ""
         raise InputError(
             f"a folder, a manifest or a pandas DataFrame is needed, not a {type(source).__name__} of "
-            f"{type(source).__module__.partition('.')[0]}"
+            f"{type(source).__module__.partition('.')[0]}{made}"
         )
     path = Path(source)
     return read_folder(path, left_out=left_out) if path.is_dir() else read_manifest(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import pickle
 
 import numpy as np
@@ -192,3 +193,10 @@ def test_it_can_be_carried_to_another_process(adopted, vector_bundle):
     assert again.search(question, filter="price > 1") == adopted.search(question, filter="price > 1")
     again.close()
     adopted.close()
+
+
+def test_a_notebook_says_what_it_is(adopted):
+    shown = adopted._repr_html_()
+    assert html.escape(repr(adopted)) in shown
+    assert adopted.encoder.fingerprint in shown
+    assert adopted.adopted.metric in shown
