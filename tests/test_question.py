@@ -273,19 +273,19 @@ def test_filter_params_travel_with_the_question(tiny_encoder):
 
 @pytest.fixture(scope="module")
 def vector_encoder(tmp_path_factory) -> Encoder:
-    """Four floats to eight bits; rescoring weighs the bits otherwise than the logits do."""
+    """Four floats to sixteen bits or eight; rescoring weighs the bits otherwise than the logits do."""
     from milvus_hash.adopt.graph import write_graph
     from milvus_hash.bundle import VectorInput
 
     folder = tmp_path_factory.mktemp("vector")
     rng = np.random.default_rng(0)
-    maps = [(rng.standard_normal((4, 8)).astype(np.float32), np.zeros(8, np.float32)) for _ in range(2)]
+    maps = [(rng.standard_normal((4, 16)).astype(np.float32), np.zeros(16, np.float32)) for _ in range(2)]
     write_graph(folder / "vector.onnx", unit=False, logits=maps[0], weights=maps[1])
     bundle: Bundle = write_bundle(
         folder / "bundle",
         name="vectors",
         method="random projection",
-        bits=[8],
+        bits=[8, 16],
         modalities={"vector": Modality("vector.onnx", VectorInput(4))},
         files={"vector.onnx": folder / "vector.onnx"},
         licence="Apache-2.0",
@@ -294,11 +294,19 @@ def vector_encoder(tmp_path_factory) -> Encoder:
     return Encoder.load(bundle.path, threads=1)
 
 
+def test_weights_are_as_long_as_the_code(vector_encoder):
+    one = np.random.default_rng(1).standard_normal(4).astype(np.float32)
+    whole, half = (vector_encoder.encode("vector", [one], bits=bits) for bits in (16, 8))
+    assert np.array_equal(half.weights, whole.weights[:, :8])
+    assert not np.array_equal(half.weights, half.logits)
+    assert vector_encoder.query(vector=one, bits=8).weights.shape == (8,)
+
+
 def test_vectors_are_parts_too(vector_encoder):
     rng = np.random.default_rng(1)
     one, other = rng.standard_normal((2, 4)).astype(np.float32)
     query = vector_encoder.query(vector=[one, (other, -0.5)])
-    expected = unit(vector_encoder, "vector", one, 8) - 0.5 * unit(vector_encoder, "vector", other, 8)
+    expected = unit(vector_encoder, "vector", one, 16) - 0.5 * unit(vector_encoder, "vector", other, 16)
     np.testing.assert_allclose(query.logits, expected, atol=1e-6)
     alone = vector_encoder.query(vector=one.tolist())  # a list of numbers is one vector
     assert np.array_equal(alone.code, vector_encoder.encode("vector", [one]).codes[0])
