@@ -22,11 +22,23 @@ def cpu_count() -> int:
     return os.cpu_count() or 1
 
 
+def onnxruntime() -> Any:  # noqa: ANN401 (a module)
+    """The module, without the telemetry that it has from 1.29 on, unless ``ORT_DISABLE_TELEMETRY`` is set to something.
+
+    Its events go to the maker of onnxruntime, from a thread that begins with the import, and for which processes that
+    were forked wait in vain when they end.
+
+    Raises:
+        MissingExtra: It is not installed.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    return require("onnxruntime", "cpu")
+
+
 def resolve_providers(names: Sequence[str] | None) -> tuple[str, ...]:
     """Full names of the providers asked for, case and the suffix ``ExecutionProvider`` being optional.
 
-    Every build has the CPU, so nothing is imported for that: onnxruntime starts a thread when it is imported, and a
-    process that is forked after that does not end.
+    Every build has the CPU, so that nothing is imported for that, and a server may load before it forks.
 
     Raises:
         ProviderError: One is not in this build of onnxruntime; the message lists those that are.
@@ -38,7 +50,7 @@ def resolve_providers(names: Sequence[str] | None) -> tuple[str, ...]:
     """
     if all(_short(name) == _short(CPU) for name in names or ()) and find_spec("onnxruntime"):
         return (CPU,)
-    available: list[str] = require("onnxruntime", "cpu").get_available_providers()
+    available: list[str] = onnxruntime().get_available_providers()
     short = {_short(name): name for name in available}
     found = []
     for name in names or [CPU]:
@@ -70,7 +82,7 @@ def open_session(data: bytes, name: str, *, providers: Sequence[str], threads: i
         BundleError: It is not self-contained, may run for ever, or onnxruntime cannot read it.
     """
     check_onnx(data, name)
-    ort = require("onnxruntime", "cpu")
+    ort = onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.enable_cpu_mem_arena = arena

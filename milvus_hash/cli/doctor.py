@@ -18,7 +18,6 @@ from milvus_hash import __version__
 from milvus_hash.cli.options import Milvus, Model, connection_options, examples, model_options, say
 from milvus_hash.cli.output import emit
 from milvus_hash.errors import MilvusHashError
-from milvus_hash.extras import require
 from milvus_hash.store import lite
 
 if TYPE_CHECKING:
@@ -163,10 +162,10 @@ def _extras() -> Finding:
 
 
 def _runtime(wanted: tuple[str, ...]) -> Finding:
-    from milvus_hash.runtime import resolve_providers
+    from milvus_hash.runtime import onnxruntime, resolve_providers
 
     try:
-        ort = require("onnxruntime", "cpu")
+        ort = onnxruntime()
         providers = resolve_providers(wanted)
     except MilvusHashError as error:
         return Finding("onnxruntime", "broken", str(error))
