@@ -75,6 +75,7 @@ class HashCollection(CollectionReads):
         self.fields = dict(fields)
         self.uri = table.connection.uri
         self.table = table
+        self._connection = table.connection
 
     @property
     def index(self) -> str:
@@ -82,7 +83,7 @@ class HashCollection(CollectionReads):
         return self.table.target.index
 
     def __repr__(self) -> str:
-        database = f", db={self.table.connection.address.db!r}" if self.table.connection.address.db else ""
+        database = f", db={self._connection.address.db!r}" if self._connection.address.db else ""
         return f"HashCollection({self.name!r}, bits={self.bits}, index={self.index!r}, uri={self.uri!r}{database})"
 
     def _repr_html_(self) -> str:
@@ -250,7 +251,7 @@ class HashCollection(CollectionReads):
                 self.table.upsert(list(rows), partition=modality if modality in partitions else "")
 
         try:
-            return write(rows, self.bits // 8, self.fields, send, at_once=1 if self.table.connection.lite else 2)
+            return write(rows, self.bits // 8, self.fields, send, at_once=1 if self._connection.lite else 2)
         except BaseException:
             self.table.consistency.has_written_unknown()
             raise

@@ -21,10 +21,10 @@ from milvus_hash.store.building import create_index, rebuild
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.index import inverted_lists, resolve
-from milvus_hash.store.repair import repaired
 from milvus_hash.store.schema import Provenance
 from milvus_hash.tuning import tune
 from milvus_hash.tuning.sample import sample
+from milvus_hash.tuning.stored import stored_collection
 
 ROWS = 5000
 
@@ -185,10 +185,10 @@ def test_a_collection_of_integer_keys_without_modalities(uri: str, request: pyte
     create_index(connection, name, resolve("auto", lite=connection.lite))
     codes = clustered(2000)
     client.insert(name, [{"id": 20 * n - 20_000, "code": code.tobytes()} for n, code in enumerate(codes)])
-    tuning = tune(repaired(connection, name), queries=100, recall=0.9, lists=[32])
+    tuning = tune(stored_collection(connection, name), queries=100, recall=0.9, lists=[32])
     assert tuning.into is None
     assert 40 <= tuning.queries <= 60
     assert tuning.exact.recall == 1.0
-    assert repaired(connection, name).target.params == tuning.chosen.index.search
+    assert stored_collection(connection, name).target.params == tuning.chosen.index.search
     client.drop_collection(name)
     connection.close()

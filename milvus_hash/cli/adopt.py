@@ -16,7 +16,7 @@ from milvus_hash.cli.interrupt import Interrupt
 from milvus_hash.cli.options import (
     FILE,
     INDEX,
-    Milvus,
+    Connection,
     connection_options,
     examples,
     quiet_option,
@@ -91,7 +91,7 @@ def command(
     report: bool,
     syncing: bool,
     rejects: Path,
-    connection: Milvus,
+    connection: Connection,
     quiet: bool,
 ) -> None:
     """Give the float collection SOURCE a sidecar of binary codes with the same keys.

@@ -8,7 +8,7 @@ from operator import itemgetter
 import click
 
 from milvus_hash.cli.options import (
-    Milvus,
+    Connection,
     Model,
     connection_options,
     examples,
@@ -57,7 +57,7 @@ def command(
     at_least: dict[str, int] | None,
     force: bool,
     model: Model,
-    connection: Milvus,
+    connection: Connection,
     quiet: bool,
 ) -> None:
     """List the aliases of a server, or switch one to another collection.

@@ -7,7 +7,15 @@ from operator import itemgetter
 
 import click
 
-from milvus_hash.cli.options import MODALITY, Milvus, collection_option, connection_options, examples, quiet_option, say
+from milvus_hash.cli.options import (
+    MODALITY,
+    Connection,
+    collection_option,
+    connection_options,
+    examples,
+    quiet_option,
+    say,
+)
 from milvus_hash.cli.output import emit
 from milvus_hash.names import ModalityName
 
@@ -32,7 +40,7 @@ def command(
     modality: ModalityName | None,
     dry_run: bool,
     collection: str,
-    connection: Milvus,
+    connection: Connection,
     quiet: bool,
 ) -> None:
     """Delete the rows of ITEMS, or with --filter those that meet it; with both, the rows of ITEMS that do.
@@ -41,12 +49,12 @@ def command(
     """
     from milvus_hash.query.delete import delete, to_delete
     from milvus_hash.store.catalog import read
-    from milvus_hash.store.connection import Connection
+    from milvus_hash.store.connection import Connection as Link
     from milvus_hash.store.consistency import Consistency
 
     if not items and not condition.strip():
         raise click.UsageError("which rows? name items, or give a --filter")
-    with closing(Connection(**connection.kwargs())) as link:
+    with closing(Link(**connection.kwargs())) as link:
         which = (read(link, collection).target(), items or None, modality, condition)
         strong = Consistency("Strong")
         rows = len(link.run(to_delete(*which), strong)) if dry_run else link.run(delete(*which), strong)

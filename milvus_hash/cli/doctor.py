@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from milvus_hash import __version__
-from milvus_hash.cli.options import Milvus, Model, connection_options, examples, model_options, say
+from milvus_hash.cli.options import Connection, Model, connection_options, examples, model_options, say
 from milvus_hash.cli.output import emit
 from milvus_hash.errors import MilvusHashError
 from milvus_hash.store import lite
@@ -80,7 +80,7 @@ class Finding:
 def command(
     ctx: click.Context,
     model: Model,
-    connection: Milvus,
+    connection: Connection,
     collection: str | None,
     *,
     repairing: bool,
@@ -108,7 +108,7 @@ def command(
         ctx.exit(1)
 
 
-def _self_test(model: Model, connection: Milvus) -> int:
+def _self_test(model: Model, connection: Connection) -> int:
     """The report of a self-test; 1 if something failed in it."""
     from milvus_hash.selftest import self_test
 
@@ -132,7 +132,7 @@ def _branch(row: Mapping[str, Any]) -> str:
     return f"└{'──' * (len(above) - 1)} {name}" if above else name
 
 
-def _findings(model: Model, connection: Milvus, collection: str | None, *, repairing: bool) -> Iterator[Finding]:
+def _findings(model: Model, connection: Connection, collection: str | None, *, repairing: bool) -> Iterator[Finding]:
     yield Finding("milvus-hash", "ok", f"{__version__} on Python {platform.python_version()}, {platform.platform()}")
     yield _libraries()
     yield _extras()
@@ -199,17 +199,17 @@ def _bundle(encoder: Encoder) -> Finding:
 
 
 def _milvus(
-    connection: Milvus, encoder: Encoder | None, collection: str | None, *, repairing: bool
+    connection: Connection, encoder: Encoder | None, collection: str | None, *, repairing: bool
 ) -> Iterator[Finding]:
     from milvus_hash.health import examine
-    from milvus_hash.store.connection import Connection
+    from milvus_hash.store.connection import Connection as Link
     from milvus_hash.store.features import features, server_version
     from milvus_hash.store.proxy import proxy_hint
 
     options = connection.kwargs()
     options["timeout"] = min(connection.timeout, _SECONDS)
     try:
-        link = Connection(**options)
+        link = Link(**options)
     except MilvusHashError as error:
         yield Finding("milvus", "broken", str(error))
         return
@@ -233,12 +233,12 @@ def _milvus(
         link.close()
 
 
-def _repaired(connection: Milvus, collection: str) -> Finding:
+def _repaired(connection: Connection, collection: str) -> Finding:
     """What was made again; it may take longer than looking does."""
-    from milvus_hash.store.connection import Connection
+    from milvus_hash.store.connection import Connection as Link
     from milvus_hash.store.repair import repair
 
-    with closing(Connection(**connection.kwargs())) as link:
+    with closing(Link(**connection.kwargs())) as link:
         made = repair(link, collection, say)
     return Finding("repair", "ok", f"made {' and '.join(made)}" if made else "there was nothing to make")
 

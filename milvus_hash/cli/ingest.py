@@ -14,7 +14,7 @@ from milvus_hash.cli.interrupt import Interrupt
 from milvus_hash.cli.options import (
     FILE,
     INDEX,
-    Milvus,
+    Connection,
     Model,
     collection_option,
     connection_options,
@@ -90,7 +90,7 @@ def command(
     source: Path,
     model: Model,
     collection: str,
-    connection: Milvus,
+    connection: Connection,
     bits: int | None,
     index: IndexName,
     fields: dict[str, type],

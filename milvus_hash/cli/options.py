@@ -38,7 +38,7 @@ quiet_option = click.option(
 
 
 @dataclass(frozen=True, slots=True)
-class Milvus:
+class Connection:
     """Which Milvus; the fields are the keyword arguments that ``HashCollection`` takes."""
 
     uri: str = field(repr=False)
@@ -116,7 +116,7 @@ def connection_options(command: Command) -> Command:
         _warn_of_readers(token=bool(token), uri=mask(uri) != uri, quiet=options.get("quiet", False))
         certificates = (ca_cert or "", client_cert or "", client_key or "", server_name)
         tls = Tls(*certificates) if any(certificates) else None
-        return command(*args, connection=Milvus(uri, token, db, timeout, tls), **options)
+        return command(*args, connection=Connection(uri, token, db, timeout, tls), **options)
 
     return wrapper  # type: ignore[return-value]
 

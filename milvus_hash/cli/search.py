@@ -18,7 +18,7 @@ from milvus_hash.cli.nothing_found import why_nothing
 from milvus_hash.cli.options import (
     FILE,
     MODALITY,
-    Milvus,
+    Connection,
     Model,
     collection_option,
     connection_options,
@@ -133,7 +133,7 @@ def command(
     pictures: tuple[Path, ...],
     model: Model,
     collection: str,
-    connection: Milvus,
+    connection: Connection,
     quiet: bool,
     **how_many: Any,  # noqa: ANN401
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from milvus_hash.cli.options import FILE, MODALITY, Milvus, connection_options, examples, quiet_option, say
+from milvus_hash.cli.options import FILE, MODALITY, Connection, connection_options, examples, quiet_option, say
 from milvus_hash.cli.output import emit
 from milvus_hash.names import ModalityName
 from milvus_hash.tuning.result import Tuning
@@ -54,7 +54,7 @@ def command(
     keep_index: bool,
     lists: tuple[int, ...],
     picture: Path | None,
-    connection: Milvus,
+    connection: Connection,
     quiet: bool,
 ) -> None:
     """Fit the index of COLLECTION to a recall, and store the choice with it.
@@ -65,17 +65,17 @@ def command(
 
     Every way to search that was measured is a line, the choice is marked; collections opened from now on search so.
     """
-    from milvus_hash.store.connection import Connection
-    from milvus_hash.store.repair import repaired
+    from milvus_hash.store.connection import Connection as Link
     from milvus_hash.tuning import tune
+    from milvus_hash.tuning.stored import stored_collection
 
     if picture is not None:
         from milvus_hash.extras import require
 
         require("matplotlib", "eval")  # before minutes of work
-    with closing(Connection(**connection.kwargs())) as link:
+    with closing(Link(**connection.kwargs())) as link:
         tuning = tune(
-            repaired(link, collection),
+            stored_collection(link, collection),
             recall=recall,
             limit=limit,
             into=into,

@@ -15,7 +15,6 @@ from milvus_hash.store.building import (
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.description import Description, describe
 from milvus_hash.store.index import KINDS, Index, resolve
-from milvus_hash.store.table import Table
 
 
 def repair(connection: Connection, name: str, say: Say = lambda remark: None) -> list[str]:
@@ -42,12 +41,6 @@ def repair(connection: Connection, name: str, say: Say = lambda remark: None) ->
         load(connection, name)
         return made
     return [*made, " ".join(["the index", index.kind, *(f"{key} {value}" for key, value in index.build.items())])]
-
-
-def repaired(connection: Connection, name: str) -> Table:
-    """Collection ``name`` after :func:`repair`, for those who have its name and not its encoder."""
-    repair(connection, name)
-    return Table(connection, describe(connection, name).target())
 
 
 def _partitions(connection: Connection, name: str, wanted: Sequence[str]) -> Iterator[str]:

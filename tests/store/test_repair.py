@@ -25,8 +25,9 @@ from milvus_hash.health import examine
 from milvus_hash.store.building import describe_index, rebuild, remember_search
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.index import inverted_lists, with_search
-from milvus_hash.store.repair import repair, repaired
+from milvus_hash.store.repair import repair
 from milvus_hash.tuning import tune
+from milvus_hash.tuning.stored import stored_collection
 
 ROOT = Path(__file__).parents[2]
 COUNT = 2000
@@ -77,7 +78,7 @@ def test_tune_makes_a_missing_index(filled, tiny_encoder):
     assert tune(filled, queries=20, keep_index=True).chosen.recall == 1.0  # by a collection that was open meanwhile
     lose_index(filled.table.connection, filled.name)
     connection = Connection(filled.uri, timeout=60)
-    assert tune(repaired(connection, filled.name), queries=20, keep_index=True).chosen.recall == 1.0
+    assert tune(stored_collection(connection, filled.name), queries=20, keep_index=True).chosen.recall == 1.0
     connection.close()
 
 
