@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from milvus_hash.store.schema import Provenance
 
 _NEEDED = ("numpy", "pymilvus", "pillow", "tokenizers", "click", "tqdm")
-_EXTRAS = {"parquet": "pyarrow", "eval": "matplotlib", "video": "av", "export": "torch"}
+_EXTRAS = {
+    "parquet": "pyarrow",
+    "frame": "pandas",
+    "eval": "matplotlib",
+    "video": "av",
+    "export": "torch",
+    "langchain": "langchain-core",
+    "llama-index": "llama-index-core",
+}
 _SECONDS = 10.0  # that Milvus may take to answer
 
 
