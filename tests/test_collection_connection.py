@@ -16,6 +16,7 @@ import pytest
 from milvus_server import AVAILABLE, milvus_server
 from plain_pymilvus import plain_client
 from pymilvus import MilvusClient
+from which_lite import IS_THREE, only_lite_2
 
 from milvus_hash.collection import CodeRow, HashCollection
 from milvus_hash.errors import InputError, MissingExtra, StoreError
@@ -272,16 +273,21 @@ def test_credentials_are_masked_wherever_they_stand():
     ("name", "message"),
     [
         ("codes.sqlite", "must end in .db"),
-        ("x" * 34 + ".db", "at most 36 characters"),
-        ("it's.db", "out of a-z A-Z 0-9"),
-        ("two words.db", "out of a-z A-Z 0-9"),
+        pytest.param("x" * 34 + ".db", "at most 36 characters", marks=only_lite_2),
+        pytest.param("it's.db", "out of a-z A-Z 0-9", marks=only_lite_2),
+        pytest.param("two words.db", "out of a-z A-Z 0-9", marks=only_lite_2),
         ("absent/codes.db", "does not exist; create it first"),
-        ("folder.db", "is not a file"),
-        ("text.db", "is not a file of Milvus Lite"),
+        ("folder.db", "with other things in it" if IS_THREE else "is not a file"),
+        ("text.db", "is not a folder of Milvus Lite 3" if IS_THREE else "is not a file of Milvus Lite 2"),
+        ("two.db", "was made by Milvus Lite 2, and 3.* is installed, .*: pip install 'milvus-lite>=2.5.2rc1,<3'")
+        if IS_THREE
+        else ("three.db", "was made by Milvus Lite 3, and 2.* is installed, .*: pip install 'milvus-lite>=3.2,<4'"),
     ],
 )
 def test_local_files_that_milvus_lite_would_not_take(tmp_path, name, message):
-    (tmp_path / "folder.db").mkdir()
+    (tmp_path / "folder.db" / "other").mkdir(parents=True)
+    (tmp_path / "three.db" / "collections").mkdir(parents=True)
+    (tmp_path / "two.db").write_bytes(b"SQLite format 3\x00")
     (tmp_path / "text.db").write_text("not a database")
     with pytest.raises(StoreError, match=message):
         HashCollection.exists("any", uri=str(tmp_path / name))

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from milvus_lite import server as milvus_lite
 from milvus_lite.server_manager import server_manager_instance
+from which_lite import only_lite_2
 
 from milvus_hash.async_collection import AsyncHashCollection
 from milvus_hash.collection import CodeRow, HashCollection
@@ -44,7 +44,9 @@ def slow_lite(tmp_path, monkeypatch) -> Path:
     """A Milvus Lite whose server takes a second to start, or does what the test writes into the script."""
     script = tmp_path / "late" / "milvus"
     script.parent.mkdir()
-    library = Path(milvus_lite.BIN_PATH)
+    from milvus_lite.server import BIN_PATH
+
+    library = Path(BIN_PATH)
     script.write_text(f'#!/bin/sh\nsleep 1\nexport LD_LIBRARY_PATH={library}\nexec {library}/milvus "$@"\n')
     script.chmod(0o755)
     monkeypatch.setenv("BIN_PATH", str(script.parent))
@@ -110,6 +112,7 @@ def test_a_call_has_one_deadline_opening_included(silent):
     assert time.monotonic() - start < 20
 
 
+@only_lite_2
 def test_milvus_lite_may_take_its_time(slow_lite, lite_file, tiny_encoder):
     with HashCollection.create("mine", tiny_encoder, uri=lite_file) as collection:
         collection.add_codes([CodeRow("a", "image", 0, bytes(8))])
@@ -121,12 +124,14 @@ def test_milvus_lite_may_take_its_time(slow_lite, lite_file, tiny_encoder):
     assert asyncio.run(count()) == 1
 
 
+@only_lite_2
 def test_milvus_lite_that_takes_longer_than_the_timeout_is_stopped(slow_lite, lite_file):
     slow_lite.write_text("#!/bin/sh\nexec sleep 60\n")
     assert seconds_to_fail(lite_file) < ALONE
     assert not lite.is_running(Path(lite_file))
 
 
+@only_lite_2
 def test_milvus_lite_that_ends_while_it_starts_is_not_waited_for(slow_lite, lite_file):
     slow_lite.write_text("#!/bin/sh\nsleep 1\nexit 1\n")
     start = time.monotonic()
@@ -135,6 +140,7 @@ def test_milvus_lite_that_ends_while_it_starts_is_not_waited_for(slow_lite, lite
     assert time.monotonic() - start < 30
 
 
+@only_lite_2
 def test_milvus_lite_that_was_killed_is_started_again(lite_file, tiny_encoder):
     first = HashCollection.create("mine", tiny_encoder, uri=lite_file)
     first.add_codes([CodeRow("a", "image", 0, bytes(8))])
@@ -146,6 +152,7 @@ def test_milvus_lite_that_was_killed_is_started_again(lite_file, tiny_encoder):
         assert again.count() == 1
 
 
+@only_lite_2
 def test_a_folder_too_long_for_a_socket(lite_file, tmp_path, monkeypatch):
     folder = tmp_path / ("x" * 100)
     folder.mkdir()
@@ -156,6 +163,7 @@ def test_a_folder_too_long_for_a_socket(lite_file, tmp_path, monkeypatch):
     assert HashCollection.exists("any", uri=lite_file) is False
 
 
+@only_lite_2
 def test_the_longest_folder_that_a_socket_may_have(tmp_path_factory, monkeypatch):
     """One byte more is refused here, so this is where the system and Milvus Lite draw the line, too."""
     uri = tmp_path_factory.mktemp("l") / "own.db"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from pymilvus import DataType
+from pymilvus import DataType, MilvusClient
 
 from milvus_hash.cli.tune import command
 from milvus_hash.collection import CodeRow, HashCollection
@@ -176,19 +176,19 @@ def test_the_command_prints_the_curve(lite_store, tmp_path: Path):
 @pytest.mark.parametrize("uri", ["lite_uri", "server_uri"])
 def test_a_collection_of_integer_keys_without_modalities(uri: str, request: pytest.FixtureRequest):
     connection = Connection(request.getfixturevalue(uri), timeout=60)
-    client = connection.client
-    schema = client.create_schema(description=Provenance("tiny", "sha256:0", 64).dumps())
+    schema = MilvusClient.create_schema(description=Provenance("tiny", "sha256:0", 64).dumps())
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("code", DataType.BINARY_VECTOR, dim=64)
     name = f"integers_{uri}"
-    client.create_collection(name, schema=schema)
+    connection.call("creating", "create_collection", name, schema=schema)
     create_index(connection, name, resolve("auto", lite=connection.lite))
     codes = clustered(2000)
-    client.insert(name, [{"id": 20 * n - 20_000, "code": code.tobytes()} for n, code in enumerate(codes)])
+    rows = [{"id": 20 * n - 20_000, "code": code.tobytes()} for n, code in enumerate(codes)]
+    connection.call("writing", "upsert", name, rows)
     tuning = tune(stored_collection(connection, name), queries=100, recall=0.9, lists=[32])
     assert tuning.into is None
     assert 40 <= tuning.queries <= 60
     assert tuning.exact.recall == 1.0
     assert stored_collection(connection, name).target.params == tuning.chosen.index.search
-    client.drop_collection(name)
+    connection.call("dropping", "drop_collection", name)
     connection.close()

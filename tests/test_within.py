@@ -20,6 +20,7 @@ from milvus_hash.query.scope import MAX_LIMIT, Scope
 from milvus_hash.query.within import complete_nearest, within
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
+from milvus_hash.store.index import Index
 from milvus_hash.store.target import Target
 
 
@@ -132,6 +133,8 @@ def plain(request, lite_uri):
     """A collection that is not of this package, with more rows of one code than a search returns, and its keys."""
     from pymilvus import DataType, MilvusClient
 
+    from milvus_hash.store.building import create_index
+
     if request.param == "int64":
         kind, keys = {"datatype": DataType.INT64}, list(range(-9000, 9000))
     else:
@@ -141,11 +144,11 @@ def plain(request, lite_uri):
     schema = MilvusClient.create_schema()
     schema.add_field("key", is_primary=True, **kind)
     schema.add_field("code", DataType.BINARY_VECTOR, dim=16)
-    params = MilvusClient.prepare_index_params()
-    params.add_index("code", index_type="BIN_FLAT", metric_type="HAMMING")
-    connection.call("creating", "create_collection", "plain", schema=schema, index_params=params)
-    connection.call("writing", "insert", "plain", [{"key": key, "code": b"ab"} for key in keys])
-    yield connection, Target("plain", 16, "BIN_FLAT", pk="key", lite=True), keys
+    connection.call("creating", "create_collection", "plain", schema=schema)
+    create_index(connection, "plain", Index("BIN_FLAT"))
+    connection.call("loading", "load_collection", "plain")
+    connection.call("writing", "upsert", "plain", [{"key": key, "code": b"ab"} for key in keys])
+    yield connection, Target("plain", 16, "BIN_FLAT", pk="key", lite=connection.lite2), keys
     connection.call("dropping", "drop_collection", "plain")
     connection.close()
 

@@ -12,6 +12,7 @@ from milvus_hash.query.filters import check_condition
 from milvus_hash.query.nearest import search_arguments
 from milvus_hash.query.scope import Scope, check_limit
 from milvus_hash.query.where import Where, narrowed
+from milvus_hash.store.float_codes import as_floats
 from milvus_hash.store.target import CODE, Target
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class RequestOptions(TypedDict, total=False):
         limit: Most hits, 1 to 16384 with the offset; 10 when absent.
         search_params: How hard an approximate index looks: ``{"nprobe": 128}``, ``{"ef": 200}``.
         field: The BINARY_VECTOR field with the codes; ``code`` when absent.
+        floats: Whether it is a FLOAT_VECTOR field of 1 and -1, as in Milvus Lite 3. What comes back as a distance is
+            then an inner product, which is ``bits - 2 * distance``.
     """
 
     where: Where
@@ -36,6 +39,7 @@ class RequestOptions(TypedDict, total=False):
     limit: int
     search_params: Mapping[str, int] | None
     field: str
+    floats: bool
 
 
 class PlainOptions(RequestOptions, total=False):
@@ -44,7 +48,8 @@ class PlainOptions(RequestOptions, total=False):
     Attributes:
         offset: Hits to leave out before them.
         output_fields: To return with the hits. When absent, item, modality and ordinal, or none where ``into`` is None,
-            since a collection of another schema has no such fields. Milvus Lite cannot return the field of the codes.
+            since a collection of another schema has no such fields. Milvus Lite 2 cannot return the field of the
+            codes.
     """
 
     offset: int
@@ -63,6 +68,7 @@ def to_search(
     output_fields: Sequence[str] | None = None,
     search_params: Mapping[str, int] | None = None,
     field: str = CODE,
+    floats: bool = False,
 ) -> dict[str, Any]:
     """Keyword arguments of ``MilvusClient.search`` for ``code`` uint8 ``(bits // 8,)``, without ``collection_name``.
 
@@ -81,7 +87,8 @@ def to_search(
     )
     arguments = search_arguments(Target("", 8 * len(code), ""), scope, limit=limit, offset=offset)
     del arguments["collection_name"]
-    return {**arguments, "anns_field": field, "data": [code.tobytes()]}
+    arguments |= {"anns_field": field, "data": [code.tobytes()]}
+    return as_floats(arguments) if floats else arguments
 
 
 def to_ann_request(

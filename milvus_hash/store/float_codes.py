@@ -70,6 +70,13 @@ def to_bytes(vectors: ArrayLike) -> list[bytes]:
     return [row.tobytes() for row in np.packbits(np.asarray(vectors) > 0, axis=1)]
 
 
+def as_floats(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a search for codes as those of the same search in Milvus Lite 3, which gives inner products."""
+    search_params = {**arguments["search_params"], "metric_type": "IP"}
+    wanted = {"data": list(to_floats(arguments["data"])), "output_fields": arguments["output_fields"] or [_NOTHING]}
+    return {**arguments, **wanted, "search_params": search_params, "filter": as_lite3_reads(arguments["filter"])}
+
+
 def sending(method: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Sending:
     """What to send to Milvus Lite 3 for a call of ``method``, and what its answer means."""
     if "filter" in options:

@@ -13,6 +13,7 @@ from plain_pymilvus import plain_client
 from pymilvus import DataType, MilvusClient
 
 from milvus_hash.store import limits
+from milvus_hash.store.float_codes import to_bytes
 
 WIDTH = 64
 _numbers = count(1)
@@ -29,6 +30,12 @@ def clustered(rows: int, *, width: int = WIDTH, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(99).standard_normal((30, width))
     return (centres[rng.integers(30, size=rows)] + 0.5 * rng.standard_normal((rows, width))).astype(np.float32)
+
+
+def _code(stored: list) -> bytes:
+    """A code as a plain client gets it; from Milvus Lite 3 as floats."""
+    code: bytes = stored[0] if isinstance(stored[0], bytes) else to_bytes([stored])[0]
+    return code
 
 
 class FloatCollection:
@@ -73,7 +80,7 @@ class FloatCollection:
 
     def stored_codes(self, *fields: str) -> dict[Any, tuple]:
         rows = self.stored(self.codes, ("id", "code", *fields))
-        return {key: (row["code"][0], *(row[field] for field in fields)) for key, row in rows.items()}
+        return {key: (_code(row["code"]), *(row[field] for field in fields)) for key, row in rows.items()}
 
     def drop(self) -> None:
         for name in (self.name, self.codes):

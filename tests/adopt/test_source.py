@@ -7,6 +7,7 @@ import pytest
 from float_collection import WIDTH, clustered, float_collection, small_pages
 from plain_pymilvus import plain_client
 from pymilvus import DataType, MilvusClient
+from which_lite import binary_fields, half_precision
 
 from milvus_hash.adopt.source import decode, fetch, look, sample, walk
 from milvus_hash.errors import InputError, StoreError
@@ -54,6 +55,7 @@ def test_text_keys_are_walked_in_the_order_of_their_utf8_bytes(backend, connecti
         np.testing.assert_array_equal(chunk.vectors, clustered(len(keys))[[rows[key] for key in chunk.keys]])
 
 
+@half_precision
 @pytest.mark.parametrize("kind", ["FLOAT16_VECTOR", "BFLOAT16_VECTOR"])
 def test_half_precision_vectors_are_read_on_milvus_lite(lite_uri, kind):
     with float_collection(lite_uri, kind=kind) as made:
@@ -99,6 +101,7 @@ def test_a_field_that_cannot_be_adopted_is_named(lite_floats, lite_uri, field, m
     connection.close()
 
 
+@binary_fields
 def test_binary_vectors_are_codes_already(lite_uri):
     client = plain_client(lite_uri)
     schema = MilvusClient.create_schema(auto_id=False)

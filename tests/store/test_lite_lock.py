@@ -1,4 +1,4 @@
-"""One process per file of Milvus Lite: also while one is closing, was killed, or has forked."""
+"""One process per file of Milvus Lite 2: also while one is closing, was killed, or has forked."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from which_lite import only_lite_2
 
 from milvus_hash.errors import StoreError
 from milvus_hash.store.connection import Connection
+
+pytestmark = only_lite_2
 
 ROOT = Path(__file__).parents[2]
 HEAD = """
