@@ -76,14 +76,12 @@ def test_what_a_killed_process_has_written_is_there(lite_file, tiny_bundle, tiny
 
 
 @only_lite_3
-@pytest.mark.parametrize("how", ["", "collection.close()"])
+@pytest.mark.parametrize("how", ["os._exit(0)", "sys.exit()", "collection.close(); sys.exit()"])
 def test_a_fork_that_ends_leaves_the_folder_to_its_parent(lite_file, tiny_bundle, tiny_encoder, how):
-    """By ``os._exit``, as those of multiprocessing do: gRPC's server waits for its threads at any other end."""
     code = f"""
         collection.add_codes(CodeRow(str(n), "image", 0, bytes(8)) for n in range(10))
         if not (child := os.fork()):
             {how}
-            os._exit(0)
         os.waitpid(child, 0)
         collection.add_codes(CodeRow(str(n), "image", 0, bytes(8)) for n in range(10, 20))
         print(collection.count())
