@@ -15,7 +15,7 @@ from milvus_hash.store.index import Index, index_of
 from milvus_hash.store.schema import Provenance, declared_fields
 from milvus_hash.store.target import CODE, Target
 
-_UNLISTED = ("image", "text", "video", "vector")
+_UNLISTED = ("image", "video", "text", "vector")
 """The partitions of a collection from the time before its description listed them."""
 
 

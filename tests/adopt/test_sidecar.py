@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from float_collection import clustered, float_collection
+from which_lite import only_lite_2
 
 from milvus_hash.adopt import AdoptedCollection, Changes, adopt, sync
 from milvus_hash.adopt.learn import learn, write_vector_bundle
@@ -50,6 +51,7 @@ def test_text_keys_travel_as_they_are(backend, vector_bundle):
                 assert (hit.pk, hit.fields) == (key, {"id": key})
 
 
+@only_lite_2
 def test_keys_that_milvus_lite_would_run_as_sql_are_rejected(lite_uri, vector_bundle):
     with float_collection(lite_uri, text_keys=True) as made:
         made.client.insert(made.name, [{"id": "it's", "vector": clustered(1)[0], "price": 1, "name": ""}])

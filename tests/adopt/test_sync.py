@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from float_collection import clustered, float_collection, small_pages
+from which_lite import IS_THREE
 
 from milvus_hash.adopt import AdoptedCollection, Changes, adopt, merge, sync
 from milvus_hash.adopt.source import Chunk
@@ -156,7 +157,7 @@ def test_keys_with_any_characters_are_adopted_found_and_deleted(backend, vector_
             assert sync(made.codes, vector_encoder, uri=backend) == Changes(
                 unchanged=len(left), rejected=len(keys) - len(left)
             )
-        odd = {"a\rb", "a'b", "z\r", "z\r\r"} if backend.endswith(".db") else set()
+        odd = {"a\rb", "a'b", "z\r", "z\r\r"} if backend.endswith(".db") and not IS_THREE else set()
         assert {reject.id for reject in rejects} == odd
         with AdoptedCollection.open(made.codes, vector_encoder, uri=backend) as adopted:
             answers = adopted.search_many(clustered(len(keys)), limit=1)
