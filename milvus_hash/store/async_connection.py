@@ -19,6 +19,7 @@ from milvus_hash.store.deadline import Deadline
 from milvus_hash.store.faults import errors, failed, is_not_loaded, passes, refused
 from milvus_hash.store.float_codes import Sent, sending
 from milvus_hash.store.opening import open_async_client
+from milvus_hash.store.quiet import awaited_quietly
 
 if TYPE_CHECKING:
     from pymilvus import AsyncMilvusClient
@@ -99,7 +100,7 @@ class AsyncConnection:
         while True:
             try:
                 asking = function(*sent.arguments, **sent.options, timeout=deadline.left)
-                return await asyncio.wait_for(asking, deadline.left)
+                return await asyncio.wait_for(awaited_quietly(asking), deadline.left)
             except errors() as error:
                 loading = is_not_loaded(error) and await self._is_loading(call, deadline)
                 pause = deadline.pause() if loading or passes(error) else None

@@ -19,6 +19,7 @@ from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.deadline import Deadline
 from milvus_hash.store.faults import errors, failed, is_not_loaded, passes, refused
 from milvus_hash.store.opening import open_client
+from milvus_hash.store.quiet import quietly
 from milvus_hash.store.tls import Tls
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Connection:
         function = getattr(self.open(deadline), method)
         while True:
             try:
-                return function(*args, **kwargs, timeout=deadline.left)
+                return quietly(function, *args, **kwargs, timeout=deadline.left)
             except errors() as error:
                 name = kwargs.get("collection_name") or next(iter(args), "")
                 loading = is_not_loaded(error) and self.is_loading(name, deadline.left)

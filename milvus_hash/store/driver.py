@@ -9,6 +9,8 @@ import os
 import sys
 from importlib import import_module
 
+from milvus_hash.store.quiet import heed
+
 # What pymilvus reads when it is imported, for a default connection of its ORM that this package has no use for. It
 # fails at all but HTTP addresses of servers; these values, and no .env file, do no harm.
 _HARMLESS = {
@@ -55,5 +57,7 @@ from pymilvus import (  # noqa: E402
     MilvusClient,
     MilvusException,
 )
+
+heed()
 
 __all__ = ["AnnSearchRequest", "AsyncMilvusClient", "CollectionSchema", "DataType", "MilvusClient", "MilvusException"]
