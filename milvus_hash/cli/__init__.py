@@ -19,6 +19,7 @@ from milvus_hash import __version__
 from milvus_hash.cli.interrupt import raising_signals
 from milvus_hash.cli.options import examples, say
 from milvus_hash.cli.streams import Streams
+from milvus_hash.cli.usage import explained, no_such_verb
 from milvus_hash.errors import MilvusHashError
 from milvus_hash.signals import INTERRUPTED, leave_on_signals
 
@@ -44,11 +45,17 @@ class _Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise no_such_verb(args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = import_module(f"milvus_hash.cli.{cmd_name}").command
-        return command
+        return _command(cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 (click's own signature)
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
@@ -56,11 +63,18 @@ class _Verbs(click.Group):
         try:
             with raising_signals():
                 return super().invoke(ctx)
+        except click.UsageError as error:
+            raise explained(error, {verb: _command(verb) for verb in VERBS}) from None
         except MilvusHashError as error:
             raise click.ClickException(" ".join(str(error).split())) from error
         except KeyboardInterrupt as error:
             say(INTERRUPTED)
             ctx.exit(128 + getattr(error, "signal", signal.SIGINT))
+
+
+def _command(verb: str) -> click.Command:
+    command: click.Command = import_module(f"milvus_hash.cli.{verb}").command
+    return command
 
 
 def _heed_terminal() -> None:

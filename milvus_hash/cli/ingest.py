@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ def _fields(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]
         name, _, kind = value.partition(":")
         if not name or kind not in _TYPES:
             raise click.BadParameter(f"{value!r} is not NAME:TYPE with one of the types {', '.join(_TYPES)}")
+        if name in fields:
+            raise click.BadParameter(f"{name!r} has two types; give it once")
         fields[name] = _TYPES[kind]
     return fields
 
@@ -113,7 +116,9 @@ def command(
     from milvus_hash.manifest import STDIN, read_source
 
     left_out: Counter[str] = Counter()
+    records = ahead(read_source(source if source == STDIN else source.absolute(), left_out=left_out), pause=_PAUSE)
     with RejectsFile(rejects) as rejected:
+        first = next(records, None)  # None where it has to be waited for; nothing is made for a source that is none
         target = HashCollection.open_or_create(
             collection,
             model.load(),
@@ -125,9 +130,7 @@ def command(
         try:
             with Interrupt() as interrupt, progress_bar(quiet=quiet) as progress:
                 counts = ingest(
-                    ahead(
-                        read_source(source if source == STDIN else source.absolute(), left_out=left_out), pause=_PAUSE
-                    ),
+                    chain([first], records),
                     target,
                     resume=resume,
                     progress=progress,

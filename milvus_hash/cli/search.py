@@ -92,8 +92,8 @@ class Question:
     )
 )
 @click.option("--text", "-t", "texts", multiple=True, metavar="TEXT", help="Ask with words; may be repeated.")
-@click.option("--image", "-i", "images", multiple=True, type=FILE, help="Ask with a picture; may be repeated.")
-@click.option("--video", "-v", "videos", multiple=True, type=FILE, help="Ask with a clip; may be repeated.")
+@click.option("--image", "-i", "images", multiple=True, type=click.Path(), help="Ask with a picture; may be repeated.")
+@click.option("--video", "-v", "videos", multiple=True, type=click.Path(), help="Ask with a clip; may be repeated.")
 @click.option("--without", multiple=True, metavar="TEXT", help="What a question shall not be; may be repeated.")
 @click.option("--together", is_flag=True, help="One question of all that is given, instead of one each.")
 @click.option("--into", type=MODALITY, default="image", show_default=True, help="What to look for.")
@@ -122,8 +122,8 @@ def command(
     ctx: click.Context,
     /,
     texts: tuple[str, ...],
-    images: tuple[Path, ...],
-    videos: tuple[Path, ...],
+    images: tuple[str, ...],
+    videos: tuple[str, ...],
     without: tuple[str, ...],
     together: bool,
     into: ModalityName,
@@ -144,7 +144,7 @@ def command(
     """
     from milvus_hash.collection import HashCollection
 
-    sources = {"text": texts, "image": tuple(map(str, images)), "video": tuple(map(str, videos))}
+    sources = {"text": texts, "image": images, "video": videos}
     questions = _questions({modality: some for modality, some in sources.items() if some}, without, together)
     _check_options(ctx, radius)
     found = HashCollection.open(collection, model.load(), **connection.kwargs())
