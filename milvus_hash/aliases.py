@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from milvus_hash.arguments import check_encoder, check_mapping, plain
 from milvus_hash.errors import StoreError
 from milvus_hash.media.modalities import MODALITIES
 from milvus_hash.query.filters import of_modality, rows_of_modality
@@ -73,6 +74,7 @@ def list_aliases(**connection: Unpack[ConnectionOptions]) -> dict[str, str]:
         return {name: _behind(link, name) for name in sorted(names)}
 
 
+@plain
 def switch_alias(
     alias: str,
     *,
@@ -107,6 +109,9 @@ def switch_alias(
 
             switch_alias("clipart", to="clipart_2", encoder=encoder, uri="http://localhost:19530")
     """
+    check_encoder(encoder)
+    if at_least is not None:
+        check_mapping("at_least", at_least, '{"image": 20000}')
     with closing(Connection(**connection)) as link:
         _refuse_lite(link)
         return _switch(link, alias, to, encoder, at_least, force=force)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from milvus_hash.arguments import check_collection, plain_methods
 from milvus_hash.codes import Codes, check
 from milvus_hash.collection import HashCollection
 from milvus_hash.names import ConsistencyName, ModalityName
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from milvus_hash.record import Record, Reject
 
 
+@plain_methods
 class AsyncHashCollection:
     """Codes of one bundle in one Milvus collection, for asyncio.
 
@@ -63,6 +65,7 @@ class AsyncHashCollection:
     """
 
     def __init__(self, collection: HashCollection) -> None:
+        check_collection(collection)
         self.name = collection.name
         self.encoder = collection.encoder
         self.bits = collection.bits

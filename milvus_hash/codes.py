@@ -68,22 +68,32 @@ def check(codes: object, bits: int) -> Codes:
     """
     if not isinstance(codes, np.ndarray) or codes.dtype != np.uint8 or codes.ndim != 2:
         what = f"{codes.dtype} {codes.shape}" if isinstance(codes, np.ndarray) else type(codes).__name__
-        raise InputError(f"codes are {what}; packed uint8 (n, {bits // 8}) is needed (see milvus_hash.codes.pack)")
+        raise InputError(
+            f"codes are {what}; packed uint8 (n, {bits // 8}) is needed, as encoder.encode_texts([...]) gives them"
+        )
     if codes.shape[1] * 8 != bits:
-        raise InputError(f"codes have {codes.shape[1] * 8} bits; {bits} bits = {bits // 8} bytes are needed")
+        raise InputError(
+            f"codes have {codes.shape[1] * 8} bits; {bits} bits = {bits // 8} bytes are needed: encode with bits={bits}"
+        )
     return np.ascontiguousarray(codes)
 
 
 def check_one(code: object, bits: int) -> NDArray[np.uint8]:
-    """Return ``code`` if it is one code ``uint8 (bits // 8,)``.
+    """Return ``code`` as ``uint8 (bits // 8,)`` if it is one code, or the bytes of one.
 
     Raises:
         InputError: As :func:`check`.
     """
-    if isinstance(code, np.ndarray) and code.dtype == np.uint8 and code.shape == (bits // 8,):
-        return code
-    (one,) = check(code[None] if isinstance(code, np.ndarray) else code, bits)
-    return np.asarray(one)
+    if isinstance(code, bytes | bytearray | memoryview):
+        code = np.frombuffer(code, dtype=np.uint8)
+    if isinstance(code, np.ndarray) and code.dtype == np.uint8 and code.ndim == 1:
+        (one,) = check(code[None], bits)
+        return np.asarray(one)
+    what = f"{code.dtype} {code.shape}" if isinstance(code, np.ndarray) else f"a {type(code).__name__}"
+    raise InputError(
+        f"the code is {what}; {bits // 8} bytes or packed uint8 ({bits // 8},) is needed, as "
+        "encoder.encode_texts([...])[0] gives it; words are asked for with text=..."
+    )
 
 
 def hamming(queries: Codes, codes: Codes) -> NDArray[np.uint16]:

@@ -19,7 +19,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from milvus_hash.arguments import check_encoder
+from milvus_hash.arguments import check_encoder, plain_methods
 from milvus_hash.collection_reads import CollectionReads
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.names import ConsistencyName, ModalityName
@@ -28,12 +28,12 @@ from milvus_hash.query.update import updated
 from milvus_hash.query.where import Where, narrowed
 from milvus_hash.record import Record
 from milvus_hash.store import catalog
-from milvus_hash.store.address import ConnectionOptions
+from milvus_hash.store.address import ConnectionOptions, check_seconds
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.consistency import Consistency
 from milvus_hash.store.description import exists
 from milvus_hash.store.making import settled
-from milvus_hash.store.rows import CodeRow
+from milvus_hash.store.rows import CodeRow, check_rows
 from milvus_hash.store.schema import Provenance, primary_key
 from milvus_hash.store.table import Table
 from milvus_hash.store.wanted import CreateOptions, taken_apart
@@ -53,6 +53,7 @@ __all__ = ["CodeRow", "HashCollection", "primary_key"]
 _modality = itemgetter("modality")
 
 
+@plain_methods
 class HashCollection(CollectionReads):
     """Codes of one bundle in one Milvus collection.
 
@@ -251,7 +252,8 @@ class HashCollection(CollectionReads):
                 self.table.upsert(list(rows), partition=modality if modality in partitions else "")
 
         try:
-            return write(rows, self.bits // 8, self.fields, send, at_once=1 if self._connection.lite else 2)
+            at_once = 1 if self._connection.lite else 2
+            return write(check_rows(rows), self.bits // 8, self.fields, send, at_once=at_once)
         except BaseException:
             self.table.consistency.has_written_unknown()
             raise
@@ -310,6 +312,7 @@ class HashCollection(CollectionReads):
         Raises:
             StoreError: It does not, or has not.
         """
+        check_seconds(timeout)
         state = self.table.call("asking for", "get_load_state", timeout=timeout)["state"]
         if state.name != "Loaded":
             raise StoreError(f"collection {self.name!r} cannot be searched: it is {state.name}; opening it loads it")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from milvus_hash.arguments import plain_methods
 from milvus_hash.codes import Codes, check
 from milvus_hash.names import ModalityName
 from milvus_hash.query.asked import RowsAsked, question_of, rows_asked
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from milvus_hash.media.video import VideoSource
 
 
+@plain_methods
 class CollectionReads:
     """Searches and other reads of a collection; nothing here changes it."""
 

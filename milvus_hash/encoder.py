@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from milvus_hash.ahead import in_order
+from milvus_hash.arguments import check_whole, listed, plain_methods
 from milvus_hash.bundle import Bundle, VectorInput, read_bundle
 from milvus_hash.codes import Codes
 from milvus_hash.errors import InputError
@@ -55,6 +56,7 @@ class Encoded(Generic[Key]):
     cut: bool = False
 
 
+@plain_methods
 class Encoder:
     """Turns pictures, clips, texts and float vectors into codes of one Hamming space; make one with :meth:`load`.
 
@@ -77,8 +79,8 @@ class Encoder:
     ) -> None:
         if not isinstance(bundle, Bundle):
             raise InputError(f"a Bundle is needed, not a {type(bundle).__name__}: Encoder.load(path) opens one")
-        if threads < 0 or batch_size < 1:
-            raise InputError(f"threads={threads} and batch_size={batch_size}: at least 0 and 1 are needed")
+        check_whole("threads", threads, least=0)
+        check_whole("batch_size", batch_size, least=1)
         self.bundle = bundle
         self.bits = bundle.bits[-1]
         self.providers = tuple(resolve_providers(providers))
@@ -199,12 +201,11 @@ class Encoder:
         Raises:
             InputError: The first source that cannot be used, or a modality or length that the bundle lacks.
         """
-        if isinstance(sources, (str, bytes)):
-            raise InputError(f"one {type(sources).__name__} is given where a list is needed; write [source]")
         bits = self.check_bits(bits)
+        names = [name for name in self.vector_names(modality) if name == "weights"]
+        sources = listed(f"{modality}s", _several(modality, sources), f"{MODALITIES[modality].noun}s")
         codes = np.empty((len(sources), bits // 8), dtype=np.uint8)
         logits = np.empty((len(sources), bits), dtype=np.float32)
-        names = [name for name in self.vector_names(modality) if name == "weights"]
         vectors = {name: np.empty_like(logits) for name in names}
         cut = set()
         for row in self.stream(modality, enumerate(sources), bits=bits, vectors=names):
@@ -247,7 +248,7 @@ class Encoder:
                 f"the {modality} graph of {self.bundle.name} has no output {missing[0]!r}; it has "
                 f"{', '.join(graph.vectors) or 'codes and logits only'}: export the model again with this release"
             )
-        return self._stream(lambda values: graph(values, vectors), self._decoded(modality, items), bits)
+        return self._stream(lambda values: graph(values, vectors), self._decoded(modality, map(_pair, items)), bits)
 
     def vector_names(self, modality: str) -> tuple[str, ...]:
         """Those of :data:`milvus_hash.graph.VECTORS` that the graph of ``modality`` gives; none in older bundles.
@@ -332,7 +333,7 @@ class Encoder:
 
     def _open(self, modality: str) -> _Opened:
         """What ``modality`` is encoded with, opened when it is first needed."""
-        if modality not in self.bundle.modalities:
+        if not isinstance(modality, str) or modality not in self.bundle.modalities:
             raise InputError(f"{self.bundle.name} cannot encode {modality!r}; it has {', '.join(self.modalities)}")
         with self._opening:
             if modality not in self._opened:
@@ -364,3 +365,20 @@ class _Opened:
     load: Load
     slow: bool
     batch: int
+
+
+def _several(modality: str, sources: Any) -> Any:  # noqa: ANN401 (whatever is given)
+    """``sources``, unless they are the pixels of one picture, whose lines could be taken for pictures of their own.
+
+    Raises:
+        InputError: They are.
+    """
+    if modality == "image" and isinstance(sources, np.ndarray) and sources.shape[2:] in ((), (3,), (4,)):
+        raise InputError(f"images is one picture {sources.shape}; a list of pictures is needed: write [picture]")
+    return sources
+
+
+def _pair(item: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    if not isinstance(item, tuple) or len(item) != 2:
+        raise InputError(f"{item!r:.60} is no pair of a key and a source: give enumerate(sources), for instance")
+    return item

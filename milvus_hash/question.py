@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypedDict, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from milvus_hash.arguments import check_arguments
+from milvus_hash.arguments import check_arguments, plain_methods
 from milvus_hash.codes import check_one, pack
 from milvus_hash.errors import InputError
 from milvus_hash.names import ModalityName
@@ -45,6 +45,7 @@ class Asked(TypedDict, total=False):
 _NOTHING_LEFT = 1e-5  # of the sum of the weights; parts that cancel leave some 1e-7 of float32 noise
 
 
+@plain_methods
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
     """One question, encoded; :meth:`milvus_hash.Encoder.query` makes one.
@@ -142,7 +143,7 @@ def ask(
     if len(names) > 1 and len(names) > len(given):
         raise InputError(f"a ready code or query cannot be mixed with other parts; {' and '.join(names)} are given")
     if code is not None:
-        return Query(check_one(np.frombuffer(code, dtype=np.uint8) if isinstance(code, bytes) else code, bits))
+        return Query(check_one(code, bits))
     if query is not None:
         return check_query(query, bits)
     return _compose(encoder, bits, {modality: _weighed(modality, part) for modality, part in given.items()})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from milvus_hash.arguments import plain_methods
 from milvus_hash.media.modalities import FILES
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from milvus_hash.media.video import VideoSource
 
 
+@plain_methods
 @dataclass(frozen=True, slots=True)
 class Record:
     """One row of a manifest on its way to Milvus.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from milvus_hash.arguments import listed
 from milvus_hash.errors import BundleError, ProviderError
 from milvus_hash.extras import require
 from milvus_hash.onnx_file import check_onnx
@@ -48,12 +49,13 @@ def resolve_providers(names: Sequence[str] | None) -> tuple[str, ...]:
         >>> resolve_providers(["cpu"])
         ('CPUExecutionProvider',)
     """
-    if all(_short(name) == _short(CPU) for name in names or ()) and find_spec("onnxruntime"):
+    wanted = listed("providers", names or (), "names")
+    if all(_short(name) == _short(CPU) for name in wanted) and find_spec("onnxruntime"):
         return (CPU,)
     available: list[str] = onnxruntime().get_available_providers()
     short = {_short(name): name for name in available}
     found = []
-    for name in names or [CPU]:
+    for name in wanted or [CPU]:
         full = short.get(_short(name))
         if full is None:
             raise ProviderError(

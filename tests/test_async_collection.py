@@ -57,7 +57,7 @@ def signature(function) -> dict[str, tuple[object, object]]:
 @pytest.mark.parametrize("verb", VERBS)
 def test_verbs_take_and_give_what_the_blocking_ones_do(verb):
     blocking, awaited = getattr(HashCollection, verb), getattr(AsyncHashCollection, verb)
-    assert inspect.iscoroutinefunction(awaited) or inspect.isasyncgenfunction(awaited)
+    assert inspect.iscoroutinefunction(awaited) or inspect.isasyncgenfunction(inspect.unwrap(awaited))
     expected = signature(blocking)
     if expected["return"][0] is HashCollection:
         expected["return"] = (AsyncHashCollection, None)

@@ -84,7 +84,7 @@ def test_many_rows_in_several_segments(server_uri, tiny_encoder):
         ({}, "which rows"),
         ({"filter": "  "}, "which rows"),
         ({"items": "a"}, r"\['a'\]"),
-        ({"items": [7]}, "not a valid text"),
+        ({"items": [7]}, "an id is a text"),
         ({"items": ["a"], "modality": "sound"}, "sound"),
         ({"filter": "year > (3"}, "parenthesis"),
     ],

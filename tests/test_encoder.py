@@ -176,7 +176,7 @@ def test_first_bad_input_is_named(encoder, pictures):
         encoder.encode_images([pictures[0], "missing.png"])
     with pytest.raises(InputError, match="text 2: the text is empty"):
         encoder.encode_texts(["a", "b", ""])
-    with pytest.raises(InputError, match="a list is needed"):
+    with pytest.raises(InputError, match="a list of texts is needed"):
         encoder.encode_texts("a red flower")
 
 

@@ -10,6 +10,7 @@ from milvus_hash.adopt import sidecar as sidecars
 from milvus_hash.adopt.learning import SAMPLE, check_width, encoder_for
 from milvus_hash.adopt.merge import Changes, Merge
 from milvus_hash.adopt.source import look
+from milvus_hash.arguments import check_encoder, check_path, check_whole, listed, plain
 from milvus_hash.bundle import read_bundle
 from milvus_hash.errors import InputError
 from milvus_hash.names import IndexName
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from milvus_hash.encoder import Encoder
 
 
+@plain
 def adopt(
     source: str,
     vector_field: str,
@@ -71,8 +73,9 @@ def adopt(
     """
     if source == collection:
         raise InputError(f"source and sidecar are both called {source!r}: name another collection for the codes")
-    if sample < 1:
-        raise InputError(f"sample={sample}: an integer from 1 is needed")
+    check_whole("sample", sample, least=1)
+    check_path("bundle_path", bundle_path)
+    fields = None if fields is None else listed("fields", fields, "names")
     connection = Connection(**where)
     try:
         found = look(connection, source, vector_field)
@@ -93,6 +96,7 @@ def adopt(
         connection.close()
 
 
+@plain
 def sync(
     collection: str,
     encoder: Encoder,
@@ -118,6 +122,7 @@ def sync(
         BundleMismatch: Another bundle made its codes, or the source has another metric or key now.
         StoreError: There is no such sidecar, its source is gone or not loaded, or Milvus failed.
     """
+    check_encoder(encoder)
     connection = Connection(**where)
     try:
         sidecar = sidecars.read(connection, collection)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from milvus_hash.arguments import check_path
 from milvus_hash.bundle.files import read_file, sha256_of
 from milvus_hash.bundle.index import FORMAT_VERSION, MANIFEST, MOST_MANIFEST_BYTES, files_of, parse_index, parse_json
 from milvus_hash.bundle.inputs import Modality
@@ -64,8 +65,8 @@ class Bundle:
         """
         if bits is None:
             return self.bits[-1]
-        if bits not in self.bits:
-            raise InputError(f"{self.name} has no codes of {bits} bits; it lists {list(self.bits)}")
+        if not isinstance(bits, int) or bits not in self.bits:
+            raise InputError(f"{self.name} has no codes of {bits!r} bits; it lists {list(self.bits)}")
         return bits
 
     def read(self, name: str) -> bytes:
@@ -94,6 +95,7 @@ def read_bundle(path: str | Path) -> Bundle:
     Raises:
         BundleError: Not a bundle, a newer format, or a file that is missing or changed; each named.
     """
+    check_path("path", path)
     folder = Path(path).absolute()
     manifest = folder / MANIFEST
     try:
@@ -121,7 +123,20 @@ def _read_manifest(manifest: Path) -> bytes:
         return read_file(manifest, MOST_MANIFEST_BYTES)
     except BundleError as error:
         if isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
-            raise BundleError(
-                f"{manifest.parent} is not a bundle: it has no {MANIFEST}; `milvus-hash export` writes one"
-            ) from error
+            raise BundleError(f"{manifest.parent} is not a bundle: {_why_not(manifest.parent)}") from error
         raise
+
+
+def _why_not(folder: Path) -> str:
+    """What a place without a bundle is instead, and what to name or do."""
+    if folder.is_file():
+        if (folder.parent / MANIFEST).is_file():
+            return f"it is a file of one; name its folder, {folder.parent}"
+        return "it is a file, and a bundle is a folder; unpack an archive, and name the folder with its bundle.json"
+    if not folder.is_dir():
+        return "there is no such folder; `milvus-hash export` writes one"
+    if next(folder.glob("*.pt"), None):
+        return f"it is a training run; `milvus-hash export {folder} --out FOLDER` makes a bundle of it"
+    if inner := sorted(file.parent for file in folder.glob(f"*/{MANIFEST}")):
+        return f"it has no {MANIFEST}; name one of the bundles in it, such as {inner[0]}"
+    return f"it has no {MANIFEST}; `milvus-hash export` writes one"

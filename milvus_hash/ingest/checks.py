@@ -23,6 +23,10 @@ def check_records(records: object) -> None:
         raise InputError("records are needed, not a data frame: read_source(frame) reads one")
     if isinstance(records, Record):
         raise InputError("a list of records is needed: write [record]")
+    if hasattr(records, "__await__") or hasattr(records, "__aiter__"):
+        raise InputError(
+            f"records are needed, not a {type(records).__name__}: await it, and give the list that it gives"
+        )
     if isinstance(records, Mapping) or not isinstance(records, Iterable):
         raise InputError(f"a list of records is needed, not a {type(records).__name__}: write [Record(id, ...), ...]")
 

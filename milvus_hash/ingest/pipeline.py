@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Protocol
 
+from milvus_hash.arguments import check_collection, plain
 from milvus_hash.errors import InputError
 from milvus_hash.ingest.checks import check_records, name_of, problem_of
 from milvus_hash.ingest.fields import check_names, check_size, row_fields
@@ -117,6 +118,7 @@ class _Row:
         return path_of(self.source) if self.modality != "text" else ""
 
 
+@plain
 def ingest(
     records: Iterable[Record | Reject | None],
     collection: Destination,
@@ -160,6 +162,10 @@ def ingest(
         >>> collection.close()
     """
     check_records(records)
+    check_collection(collection)
+    for name, function in (("progress", progress), ("on_reject", on_reject), ("stop", stop)):
+        if function is not None and not callable(function):
+            raise InputError(f"{name} is a {type(function).__name__}: a function is needed, such as print")
     return _Ingest(collection, resume, progress, on_reject, strict, stop, replace).run(records)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from milvus_hash.arguments import check_encoder, plain_methods
 from milvus_hash.codes import Codes
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from milvus_hash.media.video import VideoSource
 
 
+@plain_methods
 class HashEmbeddingFunction:
     """Texts, pictures and clips to codes that ``MilvusClient.insert`` and ``MilvusClient.search`` take as they are.
 
@@ -42,6 +44,7 @@ class HashEmbeddingFunction:
         Raises:
             InputError: The bundle does not list this length.
         """
+        check_encoder(encoder)
         self.encoder = encoder
         self.dim = encoder.check_bits(bits)
 

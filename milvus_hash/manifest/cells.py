@@ -8,6 +8,7 @@ from typing import Any
 
 from milvus_hash.errors import InputError
 from milvus_hash.inside import Inside
+from milvus_hash.media.files import check_place
 from milvus_hash.store.schema import MAX_ITEM_BYTES
 
 _repr = reprlib.Repr()
@@ -37,7 +38,7 @@ def clean(column: str, value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"{column} is not UTF-8 (character {error.start})") from error
+        raise InputError(f"{column} is not UTF-8 (character {error.start}): save the file as UTF-8") from error
     return value
 
 
@@ -72,12 +73,13 @@ def to_path(column: str, value: object, base: Path, within: Inside | None) -> st
     """A path below ``base`` or absolute; None for an empty cell.
 
     Raises:
-        InputError: The cell holds something else, or a path that leads out of ``within``.
+        InputError: The cell holds something else, an address, or a path that leads out of ``within``.
     """
     if is_empty(value):
         return None
     if not isinstance(value, str):
         raise InputError(f"{column} is a {type(value).__name__}; a path is needed")
+    check_place(value, column)
     path = str(base / clean(column, value))
     if within is not None and not within.has(path):
         raise InputError(

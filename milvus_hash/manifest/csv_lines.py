@@ -81,7 +81,11 @@ def read_csv(file: IO[str], check: Callable[[Sequence[str]], None]) -> Iterator[
             row = next(reader, None)
             if row is None:
                 return
-            error = "" if len(row) in (0, len(header)) else f"has {len(row)} cells; the header has {len(header)}"
+            error = (
+                ""
+                if len(row) in (0, len(header))
+                else f"has {len(row)} cells; the header has {len(header)}: quote cells that hold commas"
+            )
         except csv.Error as broken:
             error = f"not a line of CSV: {broken}"
         except _TooLong:

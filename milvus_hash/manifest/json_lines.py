@@ -42,7 +42,7 @@ def read_json_lines(file: IO[bytes]) -> Iterator[Line]:
         if isinstance(cells, dict):
             yield Line(number, cells)
         else:
-            yield Line(number, error=f"holds a JSON {type(cells).__name__}; an object is needed")
+            yield Line(number, error=f"holds a JSON {type(cells).__name__}; one object a line is needed")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

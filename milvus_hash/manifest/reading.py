@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from milvus_hash.arguments import check_path
 from milvus_hash.errors import InputError
 from milvus_hash.inside import Inside
 from milvus_hash.manifest.cells import check_id, clean, is_empty, number_as_text, shown, to_path, to_strings
@@ -15,7 +16,7 @@ from milvus_hash.manifest.frame import frame_rows
 from milvus_hash.manifest.json_value import json_value
 from milvus_hash.manifest.line import Line
 from milvus_hash.manifest.table_writer import write_rows
-from milvus_hash.manifest.tables import read_rows
+from milvus_hash.manifest.tables import STDIN, read_rows
 from milvus_hash.media.modalities import FILES, OF_SUFFIX
 from milvus_hash.record import Record, Reject, path_of
 
@@ -111,7 +112,9 @@ def _records(
             seen[identifier] = number
             yield record
     if not number:
-        raise InputError(f"{path} has no rows")
+        raise InputError(
+            f"{'standard input' if path == STDIN else path} has no rows; is it the right one, and complete?"
+        )
     if columns:
         _check_columns(path, columns, implicit_id=implicit_id)
 
@@ -125,8 +128,10 @@ def write_manifest(path: Path | str, records: Iterable[Record]) -> int:
     Raises:
         InputError: Another suffix, metadata under the name of a column, or a value that the format cannot hold.
     """
+    check_path("path", path)
     path = Path(path)
     base = Path(os.path.abspath(path)).parent  # noqa: PTH100
+    records = [records] if isinstance(records, Record) else records
     return write_rows(path, (_row(record, base) for record in records))
 
 
@@ -134,9 +139,19 @@ def _check_columns(path: Path, columns: Collection[str], *, implicit_id: bool) -
     more = ", ..." if len(columns) > _NAMED else ""
     found = f"it has {', '.join(map(shown, islice(columns, _NAMED)))}{more}"
     if not implicit_id and "id" not in columns:
-        raise InputError(f"{path} has no column 'id': {found}")
+        raise InputError(f"{path} has no column 'id': {found}; {_renaming(columns, 'the ids', repr('id'))}")
     if not set(_MEDIA) & set(columns):
-        raise InputError(f"{path} has none of the columns {', '.join(map(repr, _MEDIA))}: {found}")
+        raise InputError(
+            f"{path} has none of the columns {', '.join(map(repr, _MEDIA))}: {found}; "
+            + _renaming(columns, "the pictures, clips or texts", "one of them")
+        )
+
+
+def _renaming(columns: Collection[str], what: str, name: str) -> str:
+    """What to do about columns with other names."""
+    if len(columns) == 1 and (mark := next((mark for mark in ";\t|" if mark in next(iter(columns))), "")):
+        return f"cells are separated by commas, and here by {mark!r}: save it with commas"
+    return f"rename the one with {what} to {name}"
 
 
 def _identifier(cells: Mapping[str, Any], prefix: str, *, implicit_id: bool) -> str:
@@ -182,6 +197,8 @@ def _metadata(column: str, value: object) -> Any:  # noqa: ANN401 (any JSON valu
 
 
 def _row(record: Record, base: Path) -> dict[str, Any]:
+    if not isinstance(record, Record):
+        raise InputError(f"a {type(record).__name__} is no record; make one with Record(id, image=..., texts=[...])")
     if taken := set(record.metadata) & set(_COLUMNS):
         raise InputError(f"{record.id!r} has metadata called {sorted(taken)}, which are columns of the manifest")
     row = {

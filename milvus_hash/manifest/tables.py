@@ -33,7 +33,10 @@ def read_rows(path: Path, check: CheckColumns) -> Iterator[Line]:
     """
     suffix = path.suffix.lower()
     if path != STDIN and suffix not in SUFFIXES:
-        raise InputError(f"{path} is no manifest: the suffix must be one of {', '.join(SUFFIXES)}")
+        raise InputError(
+            f"{path} is no manifest: the suffix must be one of {', '.join(SUFFIXES)}; save the table as one of them, "
+            "unpack an archive, and of single files name the folder"
+        )
     try:
         if path == STDIN:
             yield from read_json_lines(sys.stdin.buffer)

@@ -6,11 +6,39 @@ import re
 import stat
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from milvus_hash.errors import InputError
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/(?=/|[^/]+/)")  # Path makes one slash of two
+_ENCODED = re.compile(r"data:|[A-Za-z0-9+/\s]{200,}={0,2}\Z")
+
+
+def check_place(source: str, kind: str) -> None:
+    """Refuse what is no path but an address or base64.
+
+    Args:
+        source: What was given as a path.
+        kind: What is there, for messages.
+
+    Raises:
+        InputError: It is; an address is told without a login and a query, which may be secrets.
+
+    Example:
+        >>> check_place("https://me:secret@example.com/a.png?key=secret", "picture")
+        Traceback (most recent call last):
+        milvus_hash.errors.InputError: https://example.com/a.png is an address, and nothing is fetched: ...
+    """
+    if _ADDRESS.match(source):
+        scheme, _, rest = source.partition(":")
+        host, slash, path = re.split(r"[?#]", rest.removeprefix("/").removeprefix("/"), maxsplit=1)[0].partition("/")
+        place = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+        raise InputError(
+            f"{place} is an address, and nothing is fetched: download the {kind}, and give its path or bytes"
+        )
+    if _ENCODED.match(source):
+        raise InputError(
+            f"the {kind} is text that stands for bytes ({source[:20]!r}...): give base64.b64decode(...) of it"
+        )
 
 
 def as_file(source: Any, kind: str, also: str = "") -> str | Path | bytes:  # noqa: ANN401 (whatever is given)
@@ -22,19 +50,22 @@ def as_file(source: Any, kind: str, also: str = "") -> str | Path | bytes:  # no
         also: What else could have been given, for messages.
 
     Raises:
-        InputError: It is an address, an open file of text, or nothing of the kind.
+        InputError: It is an address, an open file of text or that cannot be read, or nothing of the kind.
     """
-    if isinstance(source, str) and _ADDRESS.match(source):
-        parts = urlsplit(source)  # without a login and a query, which may be secrets
-        place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        raise InputError(f"{place} is an address, and nothing is fetched: download the {kind}, and give its bytes")
+    if isinstance(source, str | Path):
+        check_place(str(source), kind)
     if isinstance(source, (str, Path, bytes)):
         return source
     if isinstance(source, (bytearray, memoryview)):
         return bytes(source)
     if callable(getattr(source, "read", None)):
-        data = source.read()
+        try:
+            data = source.read()
+        except ValueError as error:
+            raise InputError(f"the {kind} is an open file that cannot be read ({error}): open it again") from error
         if isinstance(data, bytes):
+            if not data:
+                raise InputError(f"the {kind} is an open file with nothing left to read: seek(0) goes to its beginning")
             return data
         raise InputError(f"the {kind} is an open file that gives {type(data).__name__}: open it with mode 'rb'")
     raise InputError(
@@ -59,7 +90,8 @@ def check_file(source: str | Path | bytes, name: str, kind: str) -> int:
         try:
             status = Path(source).stat()  # one call: what is not a plain file could block for ever when opened
         except FileNotFoundError as error:
-            raise InputError(f"{name} does not exist") from error
+            where = "" if Path(source).is_absolute() else f"; it is looked for in {Path.cwd()}"
+            raise InputError(f"{name} does not exist{where}") from error
         except (OSError, ValueError) as error:
             raise InputError(f"{name} cannot be opened: {reason(error)}") from error
         if stat.S_ISDIR(status.st_mode):

@@ -98,9 +98,18 @@ def _given(source: Any) -> str | Path | bytes | Image.Image:  # noqa: ANN401 (wh
     ):
         raise InputError(
             f"the picture is an array of {pixels.dtype} {pixels.shape}: uint8 (height, width), (height, width, 3) or "
-            "(height, width, 4) is needed"
+            f"(height, width, 4) is needed{_instead(pixels)}"
         )
     return Image.fromarray(pixels)
+
+
+def _instead(pixels: NDArray[Any]) -> str:
+    """How pixels as neural networks take them become some of a picture; empty where nothing is known."""
+    if pixels.dtype.kind == "f":
+        return "; numbers from 0 to 1 become that with (picture * 255).round().astype('uint8')"
+    if pixels.ndim == 4:
+        return "; several pictures are a list"
+    return "; picture.transpose(1, 2, 0) puts the channels last" if pixels.shape[:1] in ((3,), (4,)) else ""
 
 
 def decode(contents: Contents, name: str, side: int | None = None) -> Image.Image:

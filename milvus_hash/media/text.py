@@ -35,7 +35,7 @@ def check_text(value: object) -> str:
         except UnicodeDecodeError as error:
             raise InputError(f"the text is not UTF-8 (byte {error.start})") from error
     if not isinstance(value, str):
-        raise InputError(f"the text is a {type(value).__name__}, not a string")
+        raise InputError(f"the text is a {type(value).__name__}, not a string; several texts are a list of strings")
     if not value.strip():
         raise InputError("the text is empty")
     try:

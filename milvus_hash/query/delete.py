@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from milvus_hash.errors import InputError, StoreError
-from milvus_hash.query.filters import both, check_condition, of_modality
+from milvus_hash.query.filters import asking, both, check_condition, of_modality
 from milvus_hash.query.quoting import one_of
 from milvus_hash.query.rows import of_items, of_many_items
 from milvus_hash.query.stored import reading_of
@@ -65,11 +66,13 @@ def to_delete(target: Target, items: Sequence[str] | None, modality: str | None,
         InputError: Neither items nor a condition, or one of them cannot be used.
         StoreError: Milvus failed, or refused the condition.
     """
-    if items is None and not condition.strip():
+    checked = check_condition(condition, lite=target.lite)
+    if items is None and not checked:
         raise InputError("which rows? name items or a filter; drop() deletes the whole collection")
-    wanted = both(of_modality(modality), check_condition(condition, lite=target.lite))
+    wanted = both(of_modality(modality), checked)
     keys: list[Key] = []
     for some in [""] if items is None else of_items(items, modality):
-        found = yield from all_rows(reading_of(target, where=both(some, wanted)))
+        reading = replace(reading_of(target, where=both(some, wanted)), doing=asking(condition, "reading"))
+        found = yield from all_rows(reading)
         keys += [row[target.pk] for row in found]
     return keys

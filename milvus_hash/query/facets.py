@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from milvus_hash.errors import InputError
-from milvus_hash.query.fields import check_output_names, check_there
-from milvus_hash.query.filters import both, check_condition, check_modality, of_modality
+from milvus_hash.query.fields import check_there, is_name
+from milvus_hash.query.filters import asking, both, check_condition, check_modality, of_modality
 from milvus_hash.query.stored import reading_of
 from milvus_hash.query.walk import Entity, each_page
 from milvus_hash.store.call import Steps
@@ -27,7 +28,8 @@ def facets(
         InputError: No row has such a field, a value is an object, or the modality or the condition cannot be used.
         StoreError: Milvus failed, or refused the condition.
     """
-    check_output_names([field], declared)
+    if field == "code" or not is_name(field, declared):
+        raise InputError(f'facets: {field!r:.60} is no name of a field that can be counted; give one, as in "brand"')
     wanted = both(of_modality(check_modality(into)), check_condition(condition, lite=target.lite))
     kinds = {field: declared[field]} if field in declared else {}
     counts: Counter[Any] = Counter()
@@ -43,7 +45,8 @@ def facets(
                     f"field {field!r}: {value!r} is no value to count; texts, numbers, bools and lists of them are"
                 ) from None
 
-    yield from each_page(reading_of(target, field, where=wanted), take)
+    reading = replace(reading_of(target, field, where=wanted), doing=asking(condition, "reading"))
+    yield from each_page(reading, take)
     counts.pop(None, None)
     if not counts:
         yield from check_there(target, field, declared, "facets")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+from milvus_hash.arguments import listed
 from milvus_hash.errors import AnswerTooLarge, InputError
 from milvus_hash.query.expression import fields_in
 from milvus_hash.query.hits import Hit
@@ -26,15 +27,18 @@ def check_output_names(names: Sequence[str] | None, declared: Collection[str]) -
     Raises:
         InputError: A name is none, or the code is asked for: Milvus Lite fails on that, and ``get`` gives codes.
     """
-    if isinstance(names, str):
-        raise InputError(f"output_fields takes a list of names; write [{names!r}]")
-    for name in names or ():
+    for name in [] if names is None else listed("output_fields", names, "names"):
         if name in ("code", "*"):
             raise InputError(f"output_fields: a search cannot return {name}; get(items) returns codes")
-        if name not in declared and name != "$meta" and not (isinstance(name, str) and _NAME.fullmatch(name)):
+        if not is_name(name, declared):
             raise InputError(
                 f"output_fields: {name!r} cannot be asked for by itself; leave output_fields out, which returns all"
             )
+
+
+def is_name(name: object, declared: Collection[str]) -> bool:
+    """Whether it can be the name of a field that a search returns."""
+    return isinstance(name, str) and (name in declared or name == "$meta" or _NAME.fullmatch(name) is not None)
 
 
 def check_names(

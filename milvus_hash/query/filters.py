@@ -22,8 +22,12 @@ def check_modality(modality: str | None) -> str | None:
     Raises:
         InputError: It is unknown.
     """
-    if modality is not None and modality not in MODALITIES:
-        raise InputError(f"unknown modality {modality!r}; use one of {', '.join(MODALITIES)}")
+    if modality is not None and (not isinstance(modality, str) or modality not in MODALITIES):
+        condition = isinstance(modality, str) and not modality.replace("-", "").isalnum()
+        raise InputError(
+            f"unknown modality {modality!r:.60}; use one of {', '.join(MODALITIES)}, or None for all of them"
+            + (f"; a condition is given as filter={modality!r:.60}" if condition and modality else "")
+        )
     return modality
 
 
@@ -86,6 +90,16 @@ def check_templates(target: Target) -> Steps[None]:
         f"{where} has no filter templates (servers have them from 2.5 on): leave filter_params out and write the "
         'values into the filter, texts in double quotes with \\ before each " and \\ of theirs'
     )
+
+
+def asking(condition: str, otherwise: str) -> str:
+    """What a call with the user's condition is for, as the message of an error should begin.
+
+    Example:
+        >>> asking("year >", "searching"), asking("", "searching")
+        ("the filter 'year >' on", 'searching')
+    """
+    return f"the filter {condition!r} on" if condition else otherwise
 
 
 def both(first: str, second: str) -> str:

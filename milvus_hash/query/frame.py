@@ -35,7 +35,7 @@ def to_frame(hits: Sequence[Hit] | Sequence[Sequence[Hit]]) -> DataFrame:
         [{'item': 'rose', 'modality': 'text', 'ordinal': 0, 'distance': 3, 'score': 0.9, 'year': 2004}]
     """
     pandas = require("pandas", "frame")
-    several = isinstance(hits, Sequence) and any(not hasattr(hit, "fields") for hit in hits)
+    several = isinstance(hits, Sequence) and any(not hasattr(hit, "to_dict") for hit in hits)
     answers = list(map(_checked, hits if several else [hits]))
     found = next((hit for answer in answers for hit in answer), None)
     about = [*(["query"] if several else []), *(name for name in getattr(found, "_fields", _ABOUT) if name != "fields")]
@@ -47,7 +47,7 @@ def _checked(answer: object) -> Sequence[Any]:
     if (
         isinstance(answer, tuple)
         or not isinstance(answer, Sequence)
-        or not all(hasattr(hit, "fields") for hit in answer)
+        or not all(hasattr(hit, "to_dict") for hit in answer)
     ):
         raise InputError(f"hits are needed, as search() or search_many() gives them, not {answer!r:.60}")
     return answer

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from milvus_hash.codes import Codes
 from milvus_hash.errors import AnswerTooLarge
-from milvus_hash.query.filters import both, rows_of_modality
+from milvus_hash.query.filters import asking, both, rows_of_modality
 from milvus_hash.query.scope import MAX_LIMIT, Row, Scope, to_rows
 from milvus_hash.query.stored import with_fields
 from milvus_hash.store import limits
@@ -42,7 +42,7 @@ def search(target: Target, scope: Scope, data: Sequence[bytes], arguments: dict[
         AnswerTooLarge: The keys alone of one question's rows are too much.
         StoreError: Milvus failed.
     """
-    doing = f"the filter {scope.filter!r} on" if scope.filter else "searching"
+    doing = asking(scope.filter, "searching")
     names = arguments["output_fields"]
     try:
         answer = yield Call(f"{doing} {target.name!r}", "search", {"data": data, **arguments})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from milvus_hash.arguments import plain
 from milvus_hash.query.filters import check_condition
 from milvus_hash.query.nearest import search_arguments
 from milvus_hash.query.scope import Scope, check_limit
@@ -56,6 +57,7 @@ class PlainOptions(RequestOptions, total=False):
     output_fields: Sequence[str]
 
 
+@plain
 def to_search(
     code: NDArray[np.uint8],
     into: str | None,
@@ -91,6 +93,7 @@ def to_search(
     return as_floats(arguments) if floats else arguments
 
 
+@plain
 def to_ann_request(
     code: NDArray[np.uint8], into: str | None, filter: str, **options: Unpack[RequestOptions]
 ) -> AnnSearchRequest:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from milvus_hash.arguments import check_arguments
+from milvus_hash.arguments import check_arguments, listed
 from milvus_hash.codes import Codes
 from milvus_hash.errors import InputError
 from milvus_hash.names import ModalityName
@@ -127,6 +127,7 @@ def find(target: Target, queries: Sequence[Query], options: Options, fields: Map
     check_limit(options.limit, options.offset)
     if options.search_params is not None:
         check_search(target.index, options.search_params)
+    queries = listed("queries", queries, "questions")
     asked = [check_query(query, target.bits).code for query in queries]
     if options.rescore:
         check_rescoring(options.oversample, queries)
@@ -195,9 +196,12 @@ def find_after(
         InputError: The query, the hit, the size or an option cannot be used.
         StoreError: Milvus failed, has no filter templates, or the index cannot be made exact.
     """
-    check_limit(size)
+    check_limit(size, called="size")
     if after is not None and not isinstance(after, Hit):
-        raise InputError(f"after={after!r}: the last hit of the page before is needed, or None for the first page")
+        raise InputError(
+            f"after is a {type(after).__name__}: the last hit of the page before is needed, page[-1], or None for the "
+            "first page"
+        )
     code = check_query(query, target.bits).code.tobytes()
     scope = _scope(target, options, fields)
     if options.filter_params is not None:

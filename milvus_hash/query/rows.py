@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from milvus_hash.arguments import listed
 from milvus_hash.errors import InputError
-from milvus_hash.query.filters import check_condition, check_modality, rows_of_modality
+from milvus_hash.query.filters import asking, check_condition, check_modality, rows_of_modality
 from milvus_hash.query.quoting import is_quotable, one_of, quoted
 from milvus_hash.query.stored import reading_of
 from milvus_hash.query.walk import all_rows, rows_by_key
@@ -38,10 +39,9 @@ def of_items(items: Sequence[str], modality: str | None) -> Iterator[str]:
     Raises:
         InputError: An item or the modality cannot be used.
     """
-    if isinstance(items, str):
-        raise InputError(f"a list of items is needed: write [{items!r}]")
     check_modality(modality)
-    wanted = [encode_item(item) + (f"#{modality}" if modality else "") for item in dict.fromkeys(items)]
+    ids = dict.fromkeys(encode_item(item) for item in listed("items", items, "ids"))
+    wanted = [item + (f"#{modality}" if modality else "") for item in ids]
     for start in range(0, len(wanted), limits.ITEMS):
         # '$' follows '#', so this is "begins with PREFIX#"; like would take an encoded item's '%' as a wildcard
         ranges = [f'(pk >= "{prefix}#" and pk < "{prefix}$")' for prefix in wanted[start : start + limits.ITEMS]]
@@ -77,10 +77,10 @@ def existing(target: Target, pks: Iterable[str]) -> Steps[set[str]]:
         InputError: A key is not of the form that ``primary_key`` gives.
         StoreError: Milvus failed.
     """
-    keys = list(dict.fromkeys(pks))
-    if odd := next((key for key in keys if not is_primary_key(key)), None):
-        raise InputError(f"{odd!r} is not a primary key; make one with primary_key(item, modality, ordinal)")
-    return {row["pk"] for row in (yield from rows_by_key(reading_of(target), keys))}
+    keys = listed("pks", pks, "primary keys")
+    if odd := [key for key in keys if not is_primary_key(key)]:
+        raise InputError(f"{odd[0]!r} is not a primary key; make one with primary_key(item, modality, ordinal)")
+    return {row["pk"] for row in (yield from rows_by_key(reading_of(target), list(dict.fromkeys(keys))))}
 
 
 def count(target: Target, modality: str | None, condition: str) -> Steps[int]:
@@ -96,7 +96,7 @@ def count(target: Target, modality: str | None, condition: str) -> Steps[int]:
         any_row = {**counting, "filter": "", "limit": 1}
         if not (yield Call(f"counting {target.name!r}", "query", any_row)):
             return 0  # Milvus Lite dies of count(*) on a collection without rows
-    doing = f"the filter {condition!r} on" if condition else "counting"
+    doing = asking(condition, "counting")
     arguments = {**counting, **rows, "output_fields": ["count(*)"], "consistency_level": "Strong"}
     answer = yield Call(f"{doing} {target.name!r}", "query", arguments, read=False)  # at a level of its own
     return int(answer[0]["count(*)"])

@@ -56,13 +56,13 @@ def to_rows(found: Iterable[Any]) -> list[Row]:
     return [Row(row.id, round(plain["distance"]), plain["entity"]) for row in found for plain in (dict(row),)]
 
 
-def check_limit(limit: int, offset: int = 0) -> None:
+def check_limit(limit: int, offset: int = 0, *, called: str = "limit") -> None:
     """Refuse a ``limit`` outside 1 to 16384, or one that an ``offset`` pushes beyond.
 
     Raises:
         InputError: It is outside, or no integer.
     """
-    for name, value, least in (("limit", limit, 1), ("offset", offset, 0)):
+    for name, value, least in ((called, limit, 1), ("offset", offset, 0)):
         if isinstance(value, bool) or not hasattr(value, "__index__") or not least <= value <= MAX_LIMIT:
             raise InputError(f"{name}={value!r}: an integer from {least} to {MAX_LIMIT} is needed")
     if limit + offset > MAX_LIMIT:

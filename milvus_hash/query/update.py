@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from milvus_hash.arguments import check_mapping, listed
 from milvus_hash.errors import InputError
 from milvus_hash.store.rows import CodeRow
 from milvus_hash.store.schema import RESERVED
@@ -19,13 +20,13 @@ def updated(
     """The rows of ``items`` as ``get`` finds them, with ``fields`` in place of what they have under these names.
 
     Raises:
-        InputError: The items are a single text, or a name is one of the collection's own.
+        InputError: The items are no list, the fields no mapping, or a name is one of the collection's own.
     """
-    if isinstance(items, str):
-        raise InputError(f"a list of items is needed: write [{items!r}]")
+    ids = listed("items", items, "ids")
+    check_mapping("fields", fields, '{"year": 2004}')
     if taken := RESERVED.intersection(fields):
         raise InputError(f"the collection uses the field name(s) {', '.join(sorted(taken))} itself")
-    return _updated(get, list(items), fields, modality)
+    return _updated(get, ids, fields, modality)
 
 
 def _updated(

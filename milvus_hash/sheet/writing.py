@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from milvus_hash.arguments import check_path, listed
 from milvus_hash.errors import InputError
 from milvus_hash.inside import Inside
 from milvus_hash.sheet.answer import Answer
@@ -45,7 +46,10 @@ def write_sheet(path: str | Path, answers: Sequence[Answer], *, pictures: Sequen
         0
     """
     folders, shown, elsewhere = allowed(pictures), [], 0
-    for answer in answers:
+    check_path("path", path)
+    for answer in listed("answers", answers, "answers"):
+        if not isinstance(answer, Answer):
+            raise InputError(f"a {type(answer).__name__} is no answer; make one with Answer(hits, text=...)")
         hits, more = permitted(answer.hits, folders)
         shown.append(replace(answer, hits=hits))
         elsewhere += more

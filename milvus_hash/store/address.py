@@ -95,14 +95,16 @@ class Address:
             InputError: They contradict each other, the uri is of another type, or the timeout is none.
             StoreError: The uri is neither a server's nor ends in ``.db``.
         """
-        if not timeout > 0:
-            raise InputError(f"timeout={timeout}: seconds above 0 are needed")
+        check_seconds(timeout)
+        token, user, password, db = _texts(token=token, user=user, password=password, db=db)
         if bool(user) != bool(password) or (user and token):
             raise InputError("a login is either token='USER:PASSWORD', or user and password together")
         if not isinstance(uri, (str, os.PathLike)):
             raise InputError(f"uri is a {type(uri).__name__}: http(s)://HOST:PORT or a local file is needed")
         given = os.fsdecode(uri).strip()
         shown = mask(given)
+        if tls is not None and not isinstance(tls, Tls):
+            raise InputError(f"tls is a {type(tls).__name__}: Tls(ca_pem_path=...) is needed")
         if tls is not None and not given.lower().startswith("https://"):
             raise InputError(f"uri {shown!r}: tls needs one that begins with https://")
         plain, login = (_resolved(given, shown), "") if lite.is_lite(given) else _without_login(given)
@@ -173,6 +175,28 @@ class Address:
         for secret in self.secrets:
             message = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", message)  # not a letter within words
         return message
+
+
+def check_seconds(timeout: object) -> None:
+    """Refuse what is no time that a call may take.
+
+    Raises:
+        InputError: It is not a number above 0.
+    """
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+        raise InputError(f"timeout={timeout!r}: seconds above 0 are needed")
+
+
+def _texts(**given: object) -> list[str]:
+    """The values, of which None is none, as an environment without the variable gives it; none is ever shown.
+
+    Raises:
+        InputError: One is no text.
+    """
+    for name, value in given.items():
+        if value is not None and not isinstance(value, str):
+            raise InputError(f"{name} is a {type(value).__name__}; a text is needed, and a token is 'USER:PASSWORD'")
+    return [str(value or "") for value in given.values()]
 
 
 def _resolved(path: str, shown: str) -> str:

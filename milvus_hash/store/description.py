@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from milvus_hash.errors import StoreError, Unsettled
+from milvus_hash.errors import InputError, StoreError, Unsettled
 from milvus_hash.store.building import describe_index, remembered
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.index import Index, index_of
 from milvus_hash.store.schema import Provenance, declared_fields
 from milvus_hash.store.target import CODE, Target
+
+_NAME = re.compile(r"[A-Za-z_][\w$]{0,254}", re.ASCII)
 
 _UNLISTED = ("image", "video", "text", "vector")
 """The partitions of a collection from the time before its description listed them."""
@@ -142,9 +146,20 @@ def describe(connection: Connection, name: str) -> Description:
 def exists(connection: Connection, name: str) -> bool:
     """Whether there is a collection of this name, whoever made it.
 
+    A file of Milvus Lite that is not there has none, and is not made.
+
     Raises:
+        InputError: No collection can have this name.
         StoreError: There is no such database, in which a server only says that it has no such collection; or it fails.
     """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InputError(
+            f"a collection cannot be called {name!r:.60}: letters, digits and underscores are needed, 255 at most, and "
+            "no digit first"
+        )
+    if _is_not_there(connection):
+        connection.address.check()
+        return False
     found = bool(connection.call(f"looking for {name!r}", "has_collection", name))
     if not found and (database := connection.address.database):
         databases: list[str] = []
@@ -157,7 +172,12 @@ def exists(connection: Connection, name: str) -> bool:
 
 def missing(connection: Connection, name: str) -> Unsettled:
     """What to raise where there is no collection ``name``."""
+    there = ", which is not there itself" if _is_not_there(connection) else ""
     return Unsettled(
-        f"there is no collection {name!r} in {connection.place}: make it, for instance with milvus-hash ingest, "
+        f"there is no collection {name!r} in {connection.place}{there}: make it, for instance with milvus-hash ingest, "
         "or milvus-hash adopt for the vectors of another collection"
     )
+
+
+def _is_not_there(connection: Connection) -> bool:
+    return connection.lite and not Path(connection.address.uri).exists()

@@ -19,6 +19,7 @@ _NOT_LOADED = 101
 _UNAVAILABLE = 2  # also pymilvus' own code for a server that it cannot reach
 # gRPC's words, those of a server's own limit, and those of Milvus Lite
 _TOO_LARGE = re.compile(r"message larger than max|exceeds? the (?:maxOutputSize|limit size)", re.IGNORECASE)
+_SOURCE = re.compile(r" ?(?:=> )?\bat /\S+:\d+(?: : segcore error)?")
 _RIGHT = re.compile(r"Privilege(\w+): permission deny")
 
 
@@ -68,7 +69,7 @@ def failed(address: Address, doing: str, error: Exception, timeout: float, *, lo
         loading: Whether the server was loading the collection.
     """
     said = f"{doing} in {address.place} failed: {_text(error)}"
-    hints = _advice(error, timeout, loading=loading), _proxy(address, error)
+    hints = _advice(error, timeout, loading=loading) or _of_filter(doing), _proxy(address, error)
     kind = AnswerTooLarge if _TOO_LARGE.search(_text(error)) else StoreError
     return kind(address.masked("; ".join(filter(None, (said, *hints)))))
 
@@ -115,12 +116,27 @@ def _advice(error: Exception, timeout: float, *, loading: bool = False) -> str:
     return ""
 
 
+def _of_filter(doing: str) -> str:
+    """What to do about a filter that Milvus refused; empty where the call was for something else."""
+    if not doing.startswith("the filter"):
+        return ""
+    return (
+        'write it as in year > 1990 and licence == "CC0": ==, !=, <, >, in [1, 2], like "a%", and, or, not; texts in '
+        "double quotes, and values of the field's own type"
+    )
+
+
 def _text(error: Exception) -> str:
     """What gRPC said, where it is behind the error, else what Milvus said; in one line."""
     for cause in _causes(error):
         if callable(details := getattr(cause, "details", None)) and details():
-            return " ".join(str(details()).split())
-    return " ".join(str(getattr(error, "message", "") or error).split()) or "the time is up"
+            return _line(details())
+    return _line(getattr(error, "message", "") or error) or "the time is up"
+
+
+def _line(said: object) -> str:
+    """In one line, without places in Milvus' own source."""
+    return _SOURCE.sub("", " ".join(str(said).split()))
 
 
 def _statuses(error: BaseException) -> set[str]:

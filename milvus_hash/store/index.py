@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import log2, sqrt
 from typing import Any
 
+from milvus_hash.arguments import check_mapping
 from milvus_hash.errors import InputError, StoreError
 
 KINDS = ("BIN_FLAT", "BIN_IVF_FLAT", "HNSW", "AUTOINDEX")
@@ -142,6 +143,7 @@ def check_search(kind: str, params: Mapping[str, int]) -> None:
     Raises:
         InputError: An unknown name, or a value that is no integer from 1 to 65536.
     """
+    check_mapping("search_params", params, '{"nprobe": 128}')
     for name, value in params.items():
         if name not in EFFORT.values():
             raise InputError(f"search_params has {name!r}; an index {kind} takes {EFFORT.get(kind, 'none')}")

@@ -33,6 +33,7 @@ def making(connection: Connection, name: str, schema: CollectionSchema) -> Itera
             has no room for one.
     """
     if connection.lite:
+        connection.open(Deadline(connection.timeout))  # which makes the file
         lite_disk.check_room(Path(connection.address.uri), ())
     try:
         connection.call(f"creating {name!r}", "create_collection", name, schema=schema, consistency_level="Session")

@@ -67,7 +67,8 @@ def _declared(name: str, plain: Any, kind: type) -> Any:  # noqa: ANN401 (any JS
         fit = kind(plain)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"the declared field {name!r} is {shown(plain)}, which is not of type {kind.__name__}"
+            f"the declared field {name!r} is {shown(plain)}, which is not of type {kind.__name__}: mend it, "
+            "or leave it out"
         ) from error
     if isinstance(fit, float) and not math.isfinite(fit):
         raise InputError(f"the declared field {name!r} is {fit}; Milvus needs a finite number")

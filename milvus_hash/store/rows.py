@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from milvus_hash.arguments import check_mapping, plain_methods
 from milvus_hash.errors import InputError
 from milvus_hash.names import ModalityName
 from milvus_hash.store.metadata import stored_fields
@@ -23,6 +24,7 @@ that are read do not have the field, but for ``bool``, where both values mean so
 """
 
 
+@plain_methods
 @dataclass(frozen=True, slots=True)
 class CodeRow:
     """One row of a collection: a code and what it belongs to.
@@ -50,6 +52,17 @@ class CodeRow:
         return mine == its
 
 
+def check_rows(rows: Iterable[CodeRow | None]) -> Iterable[CodeRow | None]:
+    """Refuse what holds no rows.
+
+    Raises:
+        InputError: The message names the next step.
+    """
+    if isinstance(rows, CodeRow) or not isinstance(rows, Iterable):
+        raise InputError(f"a list of rows is needed, not a {type(rows).__name__}: write [CodeRow(item, ...), ...]")
+    return rows
+
+
 def to_entity(row: CodeRow, width: int, declared: Mapping[str, type]) -> dict[str, Any]:
     """The row as pymilvus takes it.
 
@@ -59,8 +72,13 @@ def to_entity(row: CodeRow, width: int, declared: Mapping[str, type]) -> dict[st
         declared: The declared fields of the collection.
 
     Raises:
-        InputError: The code, the item, the modality, the ordinal or a field cannot be used.
+        InputError: The code, the item, the modality, the ordinal or a field cannot be used, or it is no row.
     """
+    if not isinstance(row, CodeRow):
+        raise InputError(
+            f"a {type(row).__name__} is no row; make one with CodeRow(item, modality, ordinal, code, fields), or give "
+            "records to add()"
+        )
     code = row.code
     if isinstance(code, np.ndarray) and code.dtype == np.uint8 and code.ndim == 1:
         code = code.tobytes()
@@ -71,6 +89,7 @@ def to_entity(row: CodeRow, width: int, declared: Mapping[str, type]) -> dict[st
         raise InputError(f"item {row.item!r}: the code has {len(code) * 8} bits, the collection {width * 8}")
     if type(row.ordinal) is not int or row.ordinal < 0:
         raise InputError(f"item {row.item!r}: ordinal {row.ordinal!r}; an integer from 0 on is needed")
+    check_mapping(f"item {row.item!r}: fields", row.fields, '{"year": 2004}')
     if not RESERVED.isdisjoint(row.fields):
         taken = ", ".join(sorted(RESERVED.intersection(row.fields)))
         raise InputError(f"item {row.item!r}: the collection uses the field name(s) {taken} itself; rename them")

@@ -43,7 +43,8 @@ class Tls:
         given = {name for name, path in paths.items() if path}
         if given - {"ca_pem_path"} and len(given) < len(paths):
             raise InputError(
-                f"mutual TLS takes {', '.join(paths)} together; {', '.join(sorted(given))} alone cannot be used"
+                f"mutual TLS takes {', '.join(paths)} (--ca-cert, --client-cert, --client-key) together; "
+                f"{', '.join(sorted(given))} alone cannot be used"
             )
 
     def arguments(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ from milvus_hash.arguments import check_arguments
 from milvus_hash.errors import InputError
 from milvus_hash.names import ConsistencyName, IndexName
 from milvus_hash.store.address import ConnectionOptions
+from milvus_hash.store.schema import called
 
 
 class CreateOptions(ConnectionOptions, total=False):
@@ -58,7 +59,7 @@ class Wanted:
         ):
             if value and there != value:
                 raise InputError(
-                    f"collection {name!r} has {option} {there!r}, not {value!r}; "
+                    f"collection {name!r} has {option} {_shown(there)}, not {_shown(value)}; "
                     f"leave {option} out, or name another collection"
                 )
 
@@ -74,3 +75,10 @@ def taken_apart(options: CreateOptions) -> tuple[Wanted, ConnectionOptions]:
     wanted: dict[str, Any] = {name: value for name, value in options.items() if name in own}
     where = {name: value for name, value in options.items() if name not in own}
     return Wanted(**wanted), cast(ConnectionOptions, where)
+
+
+def _shown(value: object) -> str:
+    """A value for a message; fields as ``ingest --field`` takes them."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}:{called(kind)}" for name, kind in value.items()) or "none"
+    return repr(value)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from milvus_hash.arguments import check_collection, listed, plain
 from milvus_hash.errors import InputError, StoreError
 from milvus_hash.names import ModalityName
 from milvus_hash.query.filters import of_modality
@@ -47,6 +48,7 @@ class Tunable(Protocol):
     table: Table
 
 
+@plain
 def tune(
     collection: Tunable | Table,
     *,
@@ -94,7 +96,10 @@ def tune(
         ...     tune(demo, recall=0.95, queries=20).chosen.recall
         1.0
     """
+    lists = None if lists is None else listed("lists", lists, "numbers")
     _check(recall, limit, queries, lists or ())
+    if not isinstance(collection, Table):
+        check_collection(collection, has="table")
     table = collection if isinstance(collection, Table) else collection.table
     connection = table.connection
     if not describe_index(connection, table.name):

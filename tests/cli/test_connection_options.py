@@ -14,6 +14,7 @@ from PIL import Image
 from milvus_hash.cli import main
 
 ROOT = Path(__file__).parents[2]
+PICTURES = str(ROOT / "docs" / "pictures")
 SECRET = "s3cr3t-Pa55"
 NOWHERE = "http://127.0.0.1:9"
 
@@ -47,7 +48,10 @@ def test_a_local_file_may_be_named_by_the_environment(tmp_path, tiny_bundle):
 
 
 @pytest.mark.parametrize("uri", ["own.sqlite", "localhost:19530", "http://host:port", "http://[half", "file:///own.db"])
-@pytest.mark.parametrize("verb", [["search", "--text", "a"], ["doctor"], ["tune", "any"], ["alias"], ["ingest", "."]])
+@pytest.mark.parametrize(
+    "verb",
+    [["search", "--text", "a"], ["doctor"], ["tune", "any"], ["alias"], ["ingest", str(ROOT / "docs" / "pictures")]],
+)
 def test_a_variable_that_names_nothing_is_one_line(uri, verb):
     done = run(*verb, MILVUS_URI=uri)
     assert done.exit_code == 1

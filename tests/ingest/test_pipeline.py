@@ -76,7 +76,7 @@ def test_a_bad_picture_costs_its_own_row_only(flat_store, tiny_encoder, pictures
     assert (counts.written, counts.rejected) == (5, 3)
     assert sorted((r.id, r.path, r.reason) for r in rejects) == [
         ("1", "", "text 1: the text is empty"),
-        ("1", "gone.png", "gone.png does not exist"),
+        ("1", "gone.png", f"gone.png does not exist; it is looked for in {Path.cwd()}"),
         ("2", "m.csv:3", "the row is broken"),
     ]
     found = codes(collection, ["0", "1", "2", "3"])

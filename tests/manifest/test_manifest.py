@@ -154,7 +154,7 @@ def test_bad_utf8_costs_its_own_line(tmp_path):
     )
     good, bad = reasons(write(tmp_path / "m.csv", raw))
     assert good == ["1", "3", "4"]
-    assert bad == [("3", "text is not UTF-8 (character 2)")]
+    assert bad == [("3", "text is not UTF-8 (character 2): save the file as UTF-8")]
     lines = b'{"id": "1", "text": "a"}\n{"id": "2", "text": "gr\xf6"}\n{"id": "3", "text": "c"}\n'
     good, bad = reasons(write(tmp_path / "m.jsonl", lines))
     assert good == ["1", "3"]
