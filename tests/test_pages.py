@@ -92,7 +92,7 @@ def test_filters_and_awaited_pages(filled):
 
 
 def test_what_cannot_be_asked(empty_collection):
-    with pytest.raises(InputError, match="after="):
+    with pytest.raises(InputError, match="after is a str"):
         next(empty_collection.pages(after="i 5", code=QUESTION))
     with pytest.raises(InputError, match="limit=0"):
         next(empty_collection.pages(0, code=QUESTION))
