@@ -94,7 +94,7 @@ def test_filters_and_awaited_pages(filled):
 def test_what_cannot_be_asked(empty_collection):
     with pytest.raises(InputError, match="after is a str"):
         next(empty_collection.pages(after="i 5", code=QUESTION))
-    with pytest.raises(InputError, match="limit=0"):
+    with pytest.raises(InputError, match="size=0"):
         next(empty_collection.pages(0, code=QUESTION))
     assert list(empty_collection.pages(code=QUESTION)) == []
 
