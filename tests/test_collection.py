@@ -86,6 +86,14 @@ def test_writing_twice_leaves_the_same_rows(flat_store):
     assert collection.search(code=data[0], limit=1)[0].distance > 0  # the replaced code is gone from the index
 
 
+def test_a_row_that_is_written_again_has_nothing_of_the_old_one(flat_store):
+    collection = flat_store.create(fields={"year": int})
+    collection.add_codes([CodeRow("a", "image", 0, bytes(8), {"year": 1, "title": "old", "price": 3})])
+    collection.add_codes([CodeRow("a", "image", 0, bytes(8), {"title": "new"})])
+    assert [row.fields for row in collection.get(["a"])] == [{"title": "new"}]
+    assert (collection.count(), collection.count("image"), collection.count("text")) == (1, 1, 0)
+
+
 def test_of_repeated_rows_the_last_one_stays(flat_store, monkeypatch):
     monkeypatch.setattr("milvus_hash.store.limits.ROWS_WRITTEN", 4)  # repeats within a batch, and across batches
     collection = flat_store.create()
