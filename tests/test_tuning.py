@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from pymilvus import DataType, MilvusClient
+from which_lite import remainders
 
 from milvus_hash.cli.tune import command
 from milvus_hash.collection import CodeRow, HashCollection
@@ -173,7 +174,7 @@ def test_the_command_prints_the_curve(lite_store, tmp_path: Path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("uri", ["lite_uri", "server_uri"])
+@pytest.mark.parametrize("uri", [pytest.param("lite_uri", marks=remainders), "server_uri"])
 def test_a_collection_of_integer_keys_without_modalities(uri: str, request: pytest.FixtureRequest):
     connection = Connection(request.getfixturevalue(uri), timeout=60)
     schema = MilvusClient.create_schema(description=Provenance("tiny", "sha256:0", 64).dumps())

@@ -176,6 +176,9 @@ class Found(SimpleNamespace):
     def __getitem__(self, name: str) -> object:
         return getattr(self, name)
 
+    def keys(self) -> list[str]:
+        return list(vars(self))
+
 
 @pytest.mark.parametrize(("lite", "end"), [(True, "\r"), (False, "\t")])
 def test_keys_that_do_not_tell_rows_apart_are_an_error_and_no_endless_loop(lite, end):

@@ -12,3 +12,4 @@ only_lite_2 = pytest.mark.skipif(IS_THREE, reason="about the files and the serve
 only_lite_3 = pytest.mark.skipif(not IS_THREE, reason="about the folders of Milvus Lite 3")
 binary_fields = pytest.mark.skipif(IS_THREE, reason="Milvus Lite 3 has no binary vectors for a client of one's own")
 half_precision = pytest.mark.skipif(IS_THREE, reason="Milvus Lite 3 has no vectors of half precision")
+remainders = pytest.mark.skipif(IS_THREE, reason="Milvus Lite 3 has no remainder, by which integer keys are sampled")
