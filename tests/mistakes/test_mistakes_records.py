@@ -244,7 +244,7 @@ def test_a_line_of_a_manifest(tmp_path, name, content, piece):
         (["a.csv", "b.csv"], "a folder, a manifest or a pandas DataFrame is needed, not a list"),
         ({"id": ["1"]}, "not a dict"),
         (None, "not a NoneType"),
-        (io.StringIO("id,text"), "not a StringIO"),
+        pytest.param(io.StringIO("id,text"), "not a StringIO", id="an open text"),
         ([Record("1")], "records of your own are added as they are"),
     ],
     ids=str,
