@@ -14,6 +14,7 @@ from PIL import Image
 from milvus_hash.cli import main
 from milvus_hash.collection import HashCollection
 from milvus_hash.errors import StoreError
+from milvus_hash.store import lite
 
 COLOURS = {"red": "CC0", "green": "CC0", "blue": "CC-BY"}
 
@@ -304,13 +305,27 @@ def test_doctor_names_what_is_broken_and_no_secret(filled, other_encoder, tmp_pa
     assert "distances between them mean nothing" in found["collection"][1]
 
 
-def test_doctor_on_milvus_lite_3(filled, tiny_bundle, monkeypatch):
+def test_doctor_says_which_milvus_lite_runs_and_what_it_costs(filled, tiny_bundle):
+    _, found = findings("--bundle", tiny_bundle, "--uri", filled)
+    version = metadata.version("milvus-lite")
+    assert found["milvus-lite"][0] == "ok"
+    assert found["milvus-lite"][1].startswith(f"{version}: codes as {'floats' if version[0] == '3' else 'bits'}")
+
+
+def test_doctor_without_milvus_lite(filled, tiny_bundle, monkeypatch):
     real = metadata.version
-    monkeypatch.setattr(metadata, "version", lambda name: "3.2.2" if name == "milvus-lite" else real(name))
+
+    def version(name: str) -> str:
+        if name == "milvus-lite":
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    lite.is_three.cache_clear()
     code, found = findings("--bundle", tiny_bundle, "--uri", filled)
     assert code == 1
     assert found["milvus-lite"][0] == "broken"
-    assert "3.x cannot store binary vectors" in found["milvus-lite"][1]
+    assert "pip install 'milvus-hash[lite]'" in found["milvus-lite"][1]
     code, found = findings("--bundle", tiny_bundle, "--uri", "http://127.0.0.1:1")
     assert found["milvus-lite"][0] == "note"  # a server does not need it
 
