@@ -99,7 +99,15 @@ def test_whoever_leaves_early_waits_for_what_is_in_a_thread_and_for_no_more():
     assert not threads_left()
 
 
-def test_an_interrupt_leaves_no_thread():
+@pytest.fixture
+def interruptible():
+    """Ctrl-C counts, also in a process that was started in the background, where it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_leaves_no_thread(interruptible):
     done = []
 
     def work(number):

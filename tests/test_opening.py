@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def slow_lite(tmp_path, monkeypatch) -> Path:
 def seconds_to_fail(uri: str, **options: object) -> float:
     start = time.monotonic()
     with pytest.raises(StoreError, match="cannot open"):
-        HashCollection.exists("any", uri=uri, timeout=TIMEOUT, **options)
+        Connection(uri, timeout=TIMEOUT, **options).open(Deadline(TIMEOUT))
     return time.monotonic() - start
 
 
@@ -136,7 +137,7 @@ def test_milvus_lite_that_ends_while_it_starts_is_not_waited_for(slow_lite, lite
     slow_lite.write_text("#!/bin/sh\nsleep 1\nexit 1\n")
     start = time.monotonic()
     with pytest.raises(StoreError, match="cannot open"):
-        HashCollection.exists("any", uri=lite_file, timeout=60)
+        Connection(lite_file, timeout=60).open(Deadline(60))
     assert time.monotonic() - start < 30
 
 
@@ -158,9 +159,10 @@ def test_a_folder_too_long_for_a_socket(lite_file, tmp_path, monkeypatch):
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     with pytest.raises(StoreError, match=r"too long a path for Milvus Lite's socket.*set TMPDIR to a shorter one"):
-        HashCollection.exists("any", uri=lite_file)
+        Connection(lite_file).open(Deadline(30))
     monkeypatch.setattr("tempfile.tempdir", None)
-    assert HashCollection.exists("any", uri=lite_file) is False
+    with closing(Connection(lite_file)) as connection:
+        assert connection.client.list_collections() == []
 
 
 @only_lite_2
@@ -174,12 +176,13 @@ def test_the_longest_folder_that_a_socket_may_have(tmp_path_factory, monkeypatch
     folder += "/" + "x" * (room - len(folder) - 1)
     Path(folder).mkdir()
     monkeypatch.setattr("tempfile.tempdir", folder)
-    assert HashCollection.exists("any", uri=uri) is False
+    with closing(Connection(uri)) as connection:
+        assert connection.client.list_collections() == []
     longer = folder + "x"
     Path(longer).mkdir()
     monkeypatch.setattr("tempfile.tempdir", longer)
     with pytest.raises(StoreError, match="too long a path"):
-        HashCollection.exists("any", uri=uri)
+        Connection(uri).open(Deadline(30))
 
 
 def test_files_may_be_paths(tmp_path, tiny_encoder, monkeypatch):

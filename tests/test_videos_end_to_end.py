@@ -70,7 +70,7 @@ def test_clips_are_found_by_words_and_words_by_clips(filled, folder, video_encod
     assert sheet.read_text().count("data:image/webp;base64,") == len(FILMS)
     found = run("doctor", *filled)
     assert "image and text and video" in found
-    assert f"1 image, {len(FILMS)} text, {len(FILMS)} video" in found
+    assert f"1 image, {len(FILMS)} video, {len(FILMS)} text" in found
     assert "video yes" in found
 
 

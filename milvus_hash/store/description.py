@@ -180,4 +180,7 @@ def missing(connection: Connection, name: str) -> Unsettled:
 
 
 def _is_not_there(connection: Connection) -> bool:
-    return connection.lite and not Path(connection.address.uri).exists()
+    if not connection.lite:
+        return False
+    connection.address.check()
+    return not Path(connection.address.uri).exists()
