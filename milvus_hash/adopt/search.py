@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from milvus_hash.encoder import Encoder
 
-Order: TypeAlias = Literal["vectors", "logits", "distance"]
+Rescore: TypeAlias = Literal["vectors", "logits"] | None
 
 _WIDER = 4  # times more candidates when a filter left too few
 
@@ -48,9 +48,9 @@ class AdoptedHit(NamedTuple):
     Attributes:
         pk: Primary key, in the source and in the sidecar.
         distance: Hamming distance of the two codes, 0 to bits.
-        score: With ``order="vectors"`` what the source's own search would give: the cosine or the inner product
+        score: With ``rescore="vectors"`` what the source's own search would give: the cosine or the inner product
             (larger is nearer), or the squared Euclidean distance (L2: smaller is nearer). With ``"logits"``
-            the query's real values against the stored bits, in [-1, 1]; by distance ``1 - 2 * distance / bits``.
+            the query's real values against the stored bits, in [-1, 1]; without rescoring ``1 - 2 * distance / bits``.
         fields: Of the row in the source, those that were asked for.
     """
 
@@ -136,11 +136,11 @@ class AdoptedCollection:
         filter: str = "",
         where: Where = None,
         oversample: int = 10,
-        order: Order = "vectors",
+        rescore: Rescore = "vectors",
         output_fields: Sequence[str] | None = None,
     ) -> list[AdoptedHit]:
         """The rows whose vectors are nearest to ``vector`` float ``(width,)``; see :meth:`search_many`."""
-        options = {"limit": limit, "filter": filter, "where": where, "oversample": oversample, "order": order}
+        options = {"limit": limit, "filter": filter, "where": where, "oversample": oversample, "rescore": rescore}
         return self.search_many(np.asarray(vector)[None], output_fields=output_fields, **options)[0]  # type: ignore[arg-type]
 
     def search_many(
@@ -151,7 +151,7 @@ class AdoptedCollection:
         filter: str = "",
         where: Where = None,
         oversample: int = 10,
-        order: Order = "vectors",
+        rescore: Rescore = "vectors",
         output_fields: Sequence[str] | None = None,
     ) -> list[list[AdoptedHit]]:
         """The nearest rows to each of ``vectors`` float ``(q, width)``: one list of hits per query.
@@ -172,8 +172,8 @@ class AdoptedCollection:
             filter: A Milvus expression over fields of the source.
             where: Values that a row's fields have to have, a list for any of its values; they are quoted.
             oversample: Candidates per hit, ties not counted.
-            order: Of the hits: by ``vectors``, the exact metric of the source; by ``logits``, the query's real values
-                against the stored bits, without reading a float; by Hamming ``distance``.
+            rescore: ``vectors`` orders by the exact metric of the source; ``logits`` by the query's real values against
+                the stored bits, without reading a float; None by Hamming distance.
             output_fields: Fields of the source to return; none when absent.
 
         Raises:
@@ -183,8 +183,8 @@ class AdoptedCollection:
         check_limit(limit)
         if isinstance(oversample, bool) or not isinstance(oversample, int) or oversample < 1:
             raise InputError(f"oversample={oversample!r}: an integer from 1 is needed")
-        if order not in ("vectors", "logits", "distance"):
-            raise InputError(f"order={order!r}: 'vectors', 'logits' or 'distance' is needed")
+        if rescore not in ("vectors", "logits", None):
+            raise InputError(f"rescore={rescore!r}: 'vectors', 'logits' or None is needed")
         condition = check_condition(narrowed(filter, where), lite=self.table.connection.lite2)
         asked = [np.asarray(vector, dtype=np.float32) for vector in np.atleast_2d(np.asarray(vectors))]
         if not asked:
@@ -194,7 +194,7 @@ class AdoptedCollection:
             self.encoder.encode("vector", asked, bits=self.bits),
             int(limit),
             condition,
-            order,
+            rescore,
             tuple(output_fields or ()),
         )
         return self.table.run(self._search(question, oversample))
@@ -215,19 +215,19 @@ class AdoptedCollection:
         candidates = min(question.limit * oversample, MAX_LIMIT)
         copied = names_only(question.filter, (self.adopted.pk, *self.adopted.fields))
         scope = Scope(filter=question.filter if copied else "")
-        if question.order != "distance":
+        if question.rescore is not None:
             scope = with_codes(self.table.target, scope)
         hits: dict[int, list[AdoptedHit]] = {}
         pending = list(range(len(question.vectors)))
         while pending:
-            wide = min(candidates * SIFTED, MAX_LIMIT) if question.order == "vectors" else candidates
+            wide = min(candidates * SIFTED, MAX_LIMIT) if question.rescore == "vectors" else candidates
             near = yield from nearest(self.table.target, question.encodings.codes[pending], scope, limit=wide)
             found: Sequence[Sequence[Row]] = near
             codes: Mapping[Key, bytes] = {}
-            if question.order != "distance":
+            if question.rescore is not None:
                 codes = yield from codes_of(self.table.target, near)
                 found = [[row for row in some if row.pk in codes] for some in near]
-            if question.order == "vectors":
+            if question.rescore == "vectors":
                 pairs = zip(pending, found, strict=True)
                 found = [_sifted(question, number, some, codes, candidates) for number, some in pairs]
             rows = yield from self._rows(question, found)
@@ -242,12 +242,12 @@ class AdoptedCollection:
             candidates = min(candidates * _WIDER, MAX_LIMIT)
         return [hits[number] for number in range(len(question.vectors))]
 
-    def _rows(self, question: _Asked, found: Sequence[Sequence[Row]]) -> Steps[_SourceRows | None]:
+    def _rows(self, question: _Asked, found: Sequence[Sequence[Row]]) -> Steps[_Rows | None]:
         """The rows of the source that are among the candidates and meet the filter; None where nobody needs them."""
-        if question.order != "vectors" and not question.filter and not question.output_fields:
+        if question.rescore != "vectors" and not question.filter and not question.output_fields:
             return None
         source = self._source
-        field = [source.vector_field] if question.order == "vectors" else []
+        field = [source.vector_field] if question.rescore == "vectors" else []
         keys = list(dict.fromkeys(row.pk for rows in found for row in rows))
         reading = Reading(
             source.name,
@@ -261,21 +261,21 @@ class AdoptedCollection:
         rows = yield from rows_by_key(reading, keys)
         vectors = decode([row[name] for row in rows for name in field], source.kind, source.width)
         hidden = frozenset({source.pk, source.vector_field}.difference(question.output_fields))
-        return _SourceRows({row[source.pk]: number for number, row in enumerate(rows)}, rows, vectors, hidden)
+        return _Rows({row[source.pk]: number for number, row in enumerate(rows)}, rows, vectors, hidden)
 
     def _ranked(
-        self, question: _Asked, number: int, near: Sequence[Row], codes: Mapping[Key, bytes], rows: _SourceRows | None
+        self, question: _Asked, number: int, near: Sequence[Row], codes: Mapping[Key, bytes], rows: _Rows | None
     ) -> list[AdoptedHit]:
         """The hits of one query among its candidates."""
         there = [row for row in near if rows is None or row.pk in rows.number_of]
-        if question.order == "vectors" and rows is not None:
+        if question.rescore == "vectors" and rows is not None:
             places = [rows.number_of[row.pk] for row in there]
             scores = exact_scores(question.vectors[number][None], rows.vectors[places], self.adopted.metric)[0].tolist()
-        elif question.order == "logits":
+        elif question.rescore == "logits":
             scores = score_codes(question.encodings.weights[number], [codes[row.pk] for row in there])
         else:
             scores = [1 - 2 * row.distance / self.bits for row in there]
-        sign = 1 if question.order == "vectors" and self.adopted.metric == "L2" else -1
+        sign = 1 if question.rescore == "vectors" and self.adopted.metric == "L2" else -1
         hits = [
             AdoptedHit(row.pk, row.distance, score, {} if rows is None else rows.fields(row.pk))
             for row, score in zip(there, scores, strict=True)
@@ -305,12 +305,12 @@ class _Asked:
     encodings: Encodings
     limit: int
     filter: str
-    order: Order
+    rescore: Rescore
     output_fields: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _SourceRows:
+class _Rows:
     """Rows of the source."""
 
     number_of: Mapping[Key, int]

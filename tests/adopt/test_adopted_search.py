@@ -48,15 +48,15 @@ def test_hits_are_those_of_the_exact_search_and_so_are_their_scores(adopted):
 
 def test_codes_alone_answer_too(adopted):
     question = clustered(1, seed=4)[0]
-    plain = adopted.search(question, order="distance")
+    plain = adopted.search(question, rescore=None)
     assert [hit.score for hit in plain] == [1 - 2 * hit.distance / 64 for hit in plain]
-    by_logits = adopted.search(question, order="logits")
+    by_logits = adopted.search(question, rescore="logits")
     assert all(-1 <= hit.score <= 1 for hit in by_logits)
     assert by_logits[0].score > by_logits[-1].score
     keys, _ = nearest_by_cosine(question, 30)
     assert {hit.pk for hit in plain + by_logits} <= set(keys)
     assert plain[0].fields == {}
-    assert set(adopted.search(question, order="distance", output_fields=["name", "absent"])[0].fields) == {"name"}
+    assert set(adopted.search(question, rescore=None, output_fields=["name", "absent"])[0].fields) == {"name"}
     assert set(adopted.search(question, output_fields=["*"])[0].fields) == {"price", "name", "extra"}
 
 
@@ -133,7 +133,7 @@ def test_scores_are_those_of_milvus_own_search(backend, metric, vector_encoder, 
     [
         ({"limit": 0}, InputError, "limit=0"),
         ({"oversample": 0}, InputError, "oversample=0"),
-        ({"order": "floats"}, InputError, "order='floats'"),
+        ({"rescore": "floats"}, InputError, "rescore='floats'"),
         ({"filter": "price > (3"}, InputError, "parenthesis"),
         ({"filter": "absent_field > 3 and"}, StoreError, "the filter"),
         ({"vector": np.ones(63)}, InputError, "63"),
