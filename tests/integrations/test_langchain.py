@@ -69,7 +69,7 @@ def test_arguments_that_do_not_exist_are_refused(colours):
     pytest.importorskip("langchain_core")
     with pytest.raises(TypeError, match="no argument 'search_kwarg', but 'search_kwargs'"):
         HashRetriever(collection=colours, search_kwarg={})
-    with pytest.raises(TypeError, match="no argument 'k'; the arguments are into, filter"):
+    with pytest.raises(TypeError, match="no argument 'k', but 'limit'; the arguments are into, filter"):
         HashRetriever(collection=colours, search_kwargs={"k": 4})
     retriever = HashRetriever(collection=colours)
     for option in ("limt", "text"):

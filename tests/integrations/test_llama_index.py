@@ -69,7 +69,7 @@ def test_a_field_is_the_text_of_rows_that_have_it(colours):
 
 def test_what_cannot_be_is_refused(colours):
     pytest.importorskip("llama_index.core")
-    with pytest.raises(TypeError, match="no argument 'similarity_top_k'; the arguments are into, filter"):
+    with pytest.raises(TypeError, match="no argument 'similarity_top_k', but 'limit'; the arguments are into, filter"):
         HashRetriever(colours, search_kwargs={"similarity_top_k": 4})
     with pytest.raises(InputError, match=r"collection is a str: HashCollection.open"):
         HashRetriever("retriever")

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from which_lite import only_lite_3
 
-from milvus_hash.collection import CodeRow, HashCollection
+from milvus_hash.collection import HashCollection
 from milvus_hash.errors import StoreError
 from milvus_hash.store.connection import Connection
 from milvus_hash.store.float_codes import to_bytes, to_floats
@@ -146,15 +146,20 @@ def test_what_its_server_refuses_is_an_error_and_no_log(lite_file, tiny_bundle):
 
 
 @only_lite_3
-def test_few_rows_wait_in_memory(lite_store):
+def test_few_rows_wait_in_memory(lite_file, tiny_bundle):
     """Those that wait are put together anew for every search."""
-    collection = lite_store.create()
-    collection.add_codes(CodeRow(str(n), "image", 0, bytes(8)) for n in range(9000))
-    from milvus_hash.store import lite3
+    code = """
+        import sys
+        from milvus_hash import CodeRow, Encoder, HashCollection
+        from milvus_hash.store import lite3
 
-    (_, database, _) = lite3.servers()[lite_store.uri]
-    assert database.get_collection(collection.name)._memtable.size() < 5000
-    assert collection.count() == 9000
+        with HashCollection.create("c", Encoder.load(sys.argv[2]), uri=sys.argv[1]) as collection:
+            collection.add_codes(CodeRow(str(n), "image", 0, bytes(8)) for n in range(9000))
+            (_, database, _) = lite3.servers()[sys.argv[1]]
+            print(database.get_collection("c")._memtable.size() < 5000, collection.count())
+    """
+    done = run(code, lite_file, tiny_bundle)
+    assert (done.stdout, done.stderr) == ("True 9000\n", "")
 
 
 @only_lite_3
