@@ -149,14 +149,11 @@ def test_what_its_server_refuses_is_an_error_and_no_log(lite_file, tiny_bundle):
 def test_few_rows_wait_in_memory(lite_file, tiny_bundle):
     """Those that wait are put together anew for every search."""
     code = """
-        import sys
-        from milvus_hash import CodeRow, Encoder, HashCollection
         from milvus_hash.store import lite3
 
-        with HashCollection.create("c", Encoder.load(sys.argv[2]), uri=sys.argv[1]) as collection:
-            collection.add_codes(CodeRow(str(n), "image", 0, bytes(8)) for n in range(9000))
-            (_, database, _) = lite3.servers()[sys.argv[1]]
-            print(database.get_collection("c")._memtable.size() < 5000, collection.count())
+        collection.add_codes(CodeRow(str(n), "image", 0, bytes(8)) for n in range(9000))
+        (_, database, _) = lite3.servers()[sys.argv[1]]
+        print(database.get_collection("c")._memtable.size() < 5000, collection.count())
     """
     done = run(code, lite_file, tiny_bundle)
     assert (done.stdout, done.stderr) == ("True 9000\n", "")
