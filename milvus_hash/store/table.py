@@ -110,7 +110,8 @@ class InUse:
     ) -> None:
         with self._changed:
             self._uses -= 1
-            self._changed.notify_all()
+            if self._closed:
+                self._changed.notify_all()
 
     def end(self, timeout: float) -> None:
         """Let no further use begin, and return when none is under way, or after ``timeout`` seconds."""
