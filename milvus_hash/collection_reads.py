@@ -166,7 +166,7 @@ class CollectionReads:
         """How many rows have each value of a metadata field, the most frequent value first.
 
         Of a list (tags, for instance) each value counts. The rows are those that a search with the same ``into``,
-        ``filter`` and ``where`` looks at; all of them are read once, some 100,000 a second.
+        ``filter`` and ``where`` looks at; all of them are read once, some 50,000 a second.
 
         Raises:
             InputError: No row has the field, its values cannot be counted, or an argument cannot be used.
