@@ -18,7 +18,7 @@ from milvus_hash.arguments import check_collection, plain_methods
 from milvus_hash.codes import Codes, check
 from milvus_hash.collection import HashCollection
 from milvus_hash.names import ConsistencyName, ModalityName
-from milvus_hash.query.asked import RowsAsked, question_of, rows_asked
+from milvus_hash.query.asked import RowsAsked, rows_asked, search_asked
 from milvus_hash.query.facets import facets
 from milvus_hash.query.hits import Hit, Hits
 from milvus_hash.query.plan import SearchOptions, find, find_after, find_within, options_of
@@ -147,10 +147,8 @@ class AsyncHashCollection:
     ) -> Hits:
         """As :meth:`HashCollection.search`."""
         asked = Asked(text=text, image=image, video=video, vector=vector, item=item, code=code, query=query)
-        into, table = options.get("into", "image"), self._collection.table
-        one, items = await asyncio.to_thread(lambda: question_of(table, self.encoder, into, **asked))
-        if items:
-            options["exclude"] = [*options.get("exclude", ()), *items]
+        table = self._collection.table
+        one, options = await asyncio.to_thread(search_asked, table, self.encoder, asked, options)
         return (await self.search_many([one], **options))[0]
 
     async def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[Hits]:

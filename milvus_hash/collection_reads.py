@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from milvus_hash.arguments import plain_methods
 from milvus_hash.codes import Codes, check
 from milvus_hash.names import ModalityName
-from milvus_hash.query.asked import RowsAsked, question_of, rows_asked
+from milvus_hash.query.asked import RowsAsked, rows_asked, search_asked
 from milvus_hash.query.facets import facets
 from milvus_hash.query.hits import Hit, Hits
 from milvus_hash.query.plan import SearchOptions, find, find_after, find_within, options_of
@@ -77,9 +77,7 @@ class CollectionReads:
             StoreError: Milvus failed, refused the filter, or lacks what was asked for.
         """
         asked = Asked(text=text, image=image, video=video, vector=vector, item=item, code=code, query=query)
-        one, items = question_of(self.table, self.encoder, options.get("into", "image"), **asked)
-        if items:
-            options["exclude"] = [*options.get("exclude", ()), *items]
+        one, options = search_asked(self.table, self.encoder, asked, options)
         return self.search_many([one], **options)[0]
 
     def search_many(self, queries: Sequence[Query], **options: Unpack[SearchOptions]) -> list[Hits]:

@@ -15,7 +15,7 @@ from milvus_hash.codes import pack
 from milvus_hash.errors import InputError
 from milvus_hash.graph import Encodings
 from milvus_hash.query.filters import check_modality
-from milvus_hash.query.plan import Options, RowOptions
+from milvus_hash.query.plan import Options, RowOptions, SearchOptions
 from milvus_hash.query.rows import of_items
 from milvus_hash.query.stored import as_bytes, reading_of
 from milvus_hash.query.walk import all_rows
@@ -47,6 +47,17 @@ def rows_asked(table: Table, encoder: Encodes, asked: RowsAsked) -> tuple[Query,
     options = Options(**given)
     query, items = question_of(table, encoder, options.into, **cast(Asked, question))
     return query, replace(options, exclude=(*options.exclude, *items))
+
+
+def search_asked(table: Table, encoder: Encodes, asked: Asked, options: SearchOptions) -> tuple[Query, SearchOptions]:
+    """The question and the options of a search; the items in the question are excluded.
+
+    Raises:
+        InputError: As for :func:`question_of`.
+        StoreError: Milvus failed.
+    """
+    query, items = question_of(table, encoder, options.get("into", "image"), **asked)
+    return query, ({**options, "exclude": [*options.get("exclude", ()), *items]} if items else options)
 
 
 def question_of(
